@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What this host's libvirt can say about a migration without the other host. Workers. */
+
+#include <string.h>
+
+#include "daemon/virt/check.h"
+#include "daemon/virt/params.h"
+#include "shared/error.h"
+
+/* A socket below something that is no directory: nobody can ever listen there. libvirt makes all its
+ * checks of the source before it connects, so this call runs them and can go no further. */
+#define NOWHERE "qemu+unix:///system?socket=/dev/null/nowhere"
+
+#define LOOPBACK "127.0.0.1"    /* where the memory would go, were there a connection */
+
+/* libvirt has no codes for these, only English sentences; who asks libvirtd gets them untranslated
+ * when libvirtd runs in the C locale, as services do. What is not recognised is not-migratable. */
+static const struct {
+        const char *text;
+        const char *code;
+} refusals[] = {
+        { "without shared storage",             "disk-not-shared"   },
+        { "snapshot",                           "has-snapshots"     },
+        { "active block job",                   "block-job-running" },
+        { "block job",                          "block-job-running" },
+        { "another migration job",              "migration-running" },
+        { "state change lock",                  "job-running"       },
+        { "host device",                        "host-device"       },
+        { "hostdev",                            "host-device"       },
+        { "vfio",                               "host-device"       },
+        { "transient disk",                     "transient-disk"    },
+        { "not running",                        "not-running"       },
+};
+
+static const char* refusal_to_code(const char *text) {
+        g_autofree char *lower = g_ascii_strdown(text, -1);
+
+        for (size_t i = 0; i < G_N_ELEMENTS(refusals); i++)
+                if (strstr(lower, refusals[i].text))
+                        return refusals[i].code;
+
+        return "not-migratable";
+}
+
+static bool check_dry_run(VsmCheck *check, GError **error) {
+        g_auto(VsmMoveParams) params = {};
+        g_autofree char *text = NULL;
+        int r;
+
+        if (!vsm_move_params_build(check->options, check->persistent, LOOPBACK, &params, error))
+                return false;
+
+        r = virDomainMigrateToURI3(check->domain, NOWHERE, params.params, params.n_params, params.flags);
+        text = vsm_virt_text(virGetLastErrorMessage());
+
+        if (r >= 0) {
+                g_set_error(error, VSM_ERROR, VSM_ERROR_FAILED, "libvirt went on without a destination");
+                return false;
+        }
+
+        /* The refusal that is wanted: all is well but for the connection. */
+        if (strstr(text, "/dev/null/nowhere"))
+                return true;
+
+        vsm_reasons_add(check->reasons, refusal_to_code(text), check->name, text, check->name, NULL);
+        return true;
+}
+
+/* Not migrated by libvirt, and not looked at by it either. */
+static bool check_checkpoints(VsmCheck *check, GError **error) {
+        g_autofree char *text = NULL;
+        int n;
+
+        n = virDomainListAllCheckpoints(check->domain, NULL, 0);
+        if (n < 0) {
+                vsm_virt_error(error, "libvirt does not list its checkpoints");
+                return false;
+        }
+
+        if (n == 0)
+                return true;
+
+        text = g_strdup_printf("%d", n);
+        vsm_reasons_add(check->reasons, "has-checkpoints", check->name, NULL, check->name, text, NULL);
+        return true;
+}
+
+const VsmCheckFunc vsm_check_source[] = {
+        { "whether libvirt here would send it",    check_dry_run     },
+        { "whether it has checkpoints",            check_checkpoints },
+        {}
+};

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Plain data: how to reach another host, and what is wanted of a move. Any thread, as long as one
+ * thread owns the struct. */
+
+#include "daemon/virt/virt.h"
+
+VsmDestination* vsm_destination_copy(const VsmDestination *destination) {
+        VsmDestination *copy;
+
+        if (!destination)
+                return NULL;
+
+        copy = g_new(VsmDestination, 1);
+        *copy = *destination;
+        copy->host = g_strdup(destination->host);
+        copy->addresses = g_strdupv(destination->addresses);
+        copy->own_addresses = g_strdupv(destination->own_addresses);
+        return copy;
+}
+
+void vsm_destination_free(VsmDestination *destination) {
+        if (!destination)
+                return;
+
+        g_free(destination->host);
+        g_strfreev(destination->addresses);
+        g_strfreev(destination->own_addresses);
+        g_free(destination);
+}
+
+void vsm_move_options_free(VsmMoveOptions *options) {
+        if (!options)
+                return;
+
+        vsm_destination_free(options->destination);
+        g_free(options);
+}

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* One move of one guest, from the first look at it to the last. vsm_move_run() and
+ * vsm_move_resume() belong to the long lane, vsm_move_abort() and vsm_move_kill_incoming() to the
+ * short one while those run; references and vsm_move_cancel() any thread. */
+
+#include "daemon/virt/params.h"
+#include "daemon/virt/patience.h"
+#include "daemon/virt/settle.h"
+#include "daemon/virt/uri.h"
+#include "shared/error.h"
+
+#define DIAL_USEC (5 * G_USEC_PER_SEC)
+
+struct VsmMove {
+        gint n_ref;
+        VsmVirt *virt;
+        VsmMoveOptions options;
+        VsmCancel *cancel;
+        gint calling;                   /* libvirt may be running a job for us */
+};
+
+VsmMove* vsm_move_new(VsmVirt *virt, const VsmMoveOptions *options) {
+        VsmMove *move = g_new0(VsmMove, 1);
+
+        move->n_ref = 1;
+        move->virt = virt;
+        move->options = *options;
+        move->options.destination = vsm_destination_copy(options->destination);
+        move->cancel = vsm_cancel_new();
+        return move;
+}
+
+VsmMove* vsm_move_ref(VsmMove *move) {
+        g_atomic_int_inc(&move->n_ref);
+        return move;
+}
+
+void vsm_move_unref(VsmMove *move) {
+        if (!move || !g_atomic_int_dec_and_test(&move->n_ref))
+                return;
+
+        vsm_destination_free(move->options.destination);
+        vsm_cancel_unref(move->cancel);
+        g_free(move);
+}
+
+void vsm_move_cancel(VsmMove *move) {
+        vsm_cancel_fire(move->cancel);
+}
+
+static bool check_cancelled(VsmMove *move, GError **error) {
+        if (!vsm_cancel_fired(move->cancel))
+                return true;
+
+        g_set_error(error, VSM_ERROR, VSM_ERROR_CANCELLED, "The migration was cancelled before it began");
+        return false;
+}
+
+static bool check_idle(virDomainPtr domain, VsmSettle *settle, GError **error) {
+        bool job;
+
+        if (!vsm_side_has_job(domain, &job, error))
+                return false;
+
+        if (job) {
+                settle->busy = true;
+                g_set_error(error, VSM_ERROR, VSM_ERROR_SYSTEM_IN_USE,
+                            "libvirt is already running a job of system '%s' (a migration, a save, a backup, ...): "
+                            "wait until it has ended", settle->name);
+                return false;
+        }
+
+        return true;
+}
+
+/* What it looks like here. */
+static virDomainPtr look_here(VsmMove *move, VsmSettle *settle, VsmMoveFacts *facts, GError **error) {
+        g_autoptr(virDomain) domain = NULL;
+        g_autoptr(VsmDomainInfo) info = NULL;
+        VsmSide side;
+
+        if (!vsm_settle_need_source(settle, error))
+                return NULL;
+
+        domain = vsm_domain_find(settle->source, move->options.uuid, error);
+        if (!domain)
+                return NULL;
+
+        settle->name = g_strdup(virDomainGetName(domain));
+        if (!check_idle(domain, settle, error) ||
+            !vsm_side_look(settle->source, move->options.uuid, VSM_HOST_HERE, &side, &settle->running_reason, error) ||
+            !vsm_domain_snapshot(domain, &info, error))
+                return NULL;
+
+        if (!info || (side != VSM_SIDE_RUNNING && side != VSM_SIDE_PAUSED)) {
+                g_set_error(error, VSM_ERROR, VSM_ERROR_INVALID_STATE,
+                            "System '%s' is %s: only one that runs or is paused can be migrated", settle->name,
+                            info ? vsm_side_to_string(side) : "gone");
+                return NULL;
+        }
+
+        facts->persistent = info->persistent;
+        facts->autostart = info->persistent && info->autostart;
+        facts->paused = side == VSM_SIDE_PAUSED;
+        return g_steal_pointer(&domain);
+}
+
+/* Name and UUID must be free there. libvirt itself takes over a definition of the same name and UUID
+ * that is off, as it is left by earlier migrations: so do we, but for one with a saved image, from
+ * which the guest would start at its next boot there, over disks that are newer. */
+static bool check_there(VsmMove *move, VsmSettle *settle, GError **error) {
+        const char *uuid = move->options.uuid, *host = vsm_peer_host(settle->peer);
+        g_autoptr(VsmDomainInfo) info = NULL;
+        char other[VSM_UUID_SIZE];
+
+        if (!vsm_peer_look(settle->peer, uuid, &info, error) ||
+            !vsm_peer_look_name(settle->peer, settle->name, other, error))
+                return false;
+
+        if (*other && g_ascii_strcasecmp(other, uuid) != 0) {
+                g_set_error(error, VSM_ERROR, VSM_ERROR_INCOMPATIBLE_PARAMETERS,
+                            "Host '%s' has another system with the name '%s' (UUID %s): rename one of them",
+                            host, settle->name, other);
+                return false;
+        }
+
+        if (!info)
+                return true;
+
+        settle->defined_there_before = true;
+
+        if (g_strcmp0(info->name, settle->name) != 0) {
+                g_set_error(error, VSM_ERROR, VSM_ERROR_INCOMPATIBLE_PARAMETERS,
+                            "Host '%s' has a system '%s' with the UUID of '%s': undefine it there",
+                            host, info->name, settle->name);
+                return false;
+        }
+
+        if (info->state == VSM_DOMAIN_OFF)
+                return true;
+
+        if (info->state == VSM_DOMAIN_SAVED)
+                g_set_error(error, VSM_ERROR, VSM_ERROR_INCOMPATIBLE_PARAMETERS,
+                            "Host '%s' has a saved image of system '%s', from which it would start there: "
+                            "remove that image", host, settle->name);
+        else
+                g_set_error(error, VSM_ERROR, VSM_ERROR_INCOMPATIBLE_PARAMETERS,
+                            "System '%s' is active on host '%s' as well: look which one is right, and destroy "
+                            "the other", settle->name, host);
+        return false;
+}
+
+/* The first change that is made. After this, whatever happens goes through settle. */
+static bool change_here(VsmMove *move, VsmSettle *settle, virDomainPtr domain, GError **error) {
+        unsigned long long former = 0;
+
+        if (settle->facts->autostart &&
+            !vsm_domain_set_autostart(settle->source, move->options.uuid, false, error))
+                return false;
+
+        if (move->options.max_downtime == 0)
+                return true;
+
+        /* It stays with the guest's QEMU for ever if nobody takes it back. */
+        settle->downtime_set = true;
+        if (virDomainMigrateGetMaxDowntime(domain, &former, 0) >= 0)
+                settle->downtime = (unsigned) former;
+
+        if (virDomainMigrateSetMaxDowntime(domain, move->options.max_downtime, 0) < 0) {
+                vsm_virt_error(error, "libvirt does not take %u ms as the longest pause", move->options.max_downtime);
+                return false;
+        }
+
+        return true;
+}
+
+/* True when libvirt says that it went well. */
+static bool call_libvirt(
+                VsmMove *move,
+                VsmSettle *settle,
+                virDomainPtr domain,
+                const VsmMoveParams *params,
+                const VsmMoveHooks *hooks,
+                VsmTransferStats *ret_stats,
+                GError **error) {
+
+        g_autofree char *uri = NULL;
+        g_autoptr(GError) local = NULL;
+        int r;
+
+        uri = vsm_uri_control(move->options.destination, settle->facts->address, error);
+        if (!uri || !check_cancelled(move, error))
+                return false;
+
+        g_atomic_int_set(&move->calling, 1);
+        if (hooks && hooks->started)
+                hooks->started(hooks->userdata);
+
+        r = virDomainMigrateToURI3(domain, uri, params->params, params->n_params, params->flags);
+        if (r < 0)
+                vsm_virt_error(&local, "The migration failed");
+
+        if (hooks && hooks->returned)
+                hooks->returned(hooks->userdata);
+        g_atomic_int_set(&move->calling, 0);
+
+        if (r >= 0) {
+                (void) vsm_stats_read(domain, true, ret_stats, NULL, NULL);
+                return true;
+        }
+
+        /* libvirtd here passes on what its own connection to the other host failed with. */
+        if (virConnectIsAlive(settle->source) == 1) {
+                bool job;
+
+                if (local->code == VSM_ERROR_SYSTEM_NOT_AVAILABLE)
+                        local->code = VSM_ERROR_FAILED;
+                settle->busy = vsm_side_has_job(domain, &job, NULL) && job;
+        }
+
+        g_propagate_error(error, g_steal_pointer(&local));
+        return false;
+}
+
+/* Nothing is changed in here, but for the owner's journal at its end. */
+static virDomainPtr prepare(
+                VsmMove *move,
+                VsmSettle *settle,
+                VsmMoveFacts *facts,
+                VsmMoveParams *params,
+                const VsmMoveHooks *hooks,
+                GError **error) {
+
+        g_autoptr(virDomain) domain = NULL;
+
+        domain = look_here(move, settle, facts, error);
+        if (!domain)
+                return NULL;
+
+        settle->peer = vsm_peer_open_dialled(move->options.destination, DIAL_USEC, move->cancel, error);
+        if (!settle->peer)
+                return NULL;
+
+        facts->address = g_strdup(vsm_peer_address(settle->peer));
+        if (!vsm_move_params_build(&move->options, facts->persistent, facts->address, params, error) ||
+            !check_there(move, settle, error) ||
+            !check_cancelled(move, error) ||
+            !check_idle(domain, settle, error))
+                return NULL;
+
+        if (hooks && hooks->prepared && !hooks->prepared(facts, hooks->userdata, error))
+                return NULL;
+
+        return g_steal_pointer(&domain);
+}
+
+static void facts_clear(VsmMoveFacts *facts) {
+        g_clear_pointer(&facts->address, g_free);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VsmMoveFacts, facts_clear)
+
+VsmMoveOutcome vsm_move_run(VsmMove *move, const VsmMoveHooks *hooks, VsmTransferStats *ret_stats, GError **error) {
+        g_auto(VsmMoveFacts) facts = {};
+        g_auto(VsmMoveParams) params = {};
+        g_auto(VsmSettle) settle = {
+                .virt = move->virt,
+                .options = &move->options,
+                .facts = &facts,
+                .running_reason = -1,
+        };
+        g_autoptr(virDomain) domain = NULL;
+        g_autoptr(GError) cause = NULL;
+
+        *ret_stats = (VsmTransferStats) {};
+
+        domain = prepare(move, &settle, &facts, &params, hooks, error);
+        if (!domain)
+                return settle.busy ? VSM_MOVE_BUSY : VSM_MOVE_STAYED;
+
+        settle.call_ok = change_here(move, &settle, domain, &cause) &&
+                call_libvirt(move, &settle, domain, &params, hooks, ret_stats, &cause);
+
+        return vsm_settle_run(&settle, cause, error);
+}
+
+VsmMoveOutcome vsm_move_resume(VsmMove *move, const VsmMoveFacts *facts, VsmTransferStats *ret_stats, GError **error) {
+        g_auto(VsmSettle) settle = {
+                .virt = move->virt,
+                .options = &move->options,
+                .facts = facts,
+                .running_reason = -1,
+                .downtime_set = move->options.max_downtime != 0,
+        };
+        VsmSide side = VSM_SIDE_UNKNOWN;
+
+        *ret_stats = (VsmTransferStats) {};
+        g_atomic_int_set(&move->calling, 1);
+        vsm_settle_wait_for_job(&settle);
+        g_atomic_int_set(&move->calling, 0);
+
+        /* Its final numbers go with its definition. */
+        if (vsm_settle_need_source(&settle, NULL))
+                (void) vsm_side_look(settle.source, move->options.uuid, VSM_HOST_HERE, &side, NULL, NULL);
+
+        if (side != VSM_SIDE_UNKNOWN && side != VSM_SIDE_ABSENT) {
+                g_autoptr(virDomain) domain = vsm_domain_find(settle.source, move->options.uuid, NULL);
+
+                if (domain)
+                        settle.name = g_strdup(virDomainGetName(domain));
+                if (domain && side == VSM_SIDE_OFF_MIGRATED)
+                        (void) vsm_stats_read(domain, true, ret_stats, NULL, NULL);
+        }
+
+        return vsm_settle_run(&settle, NULL, error);
+}
+
+bool vsm_move_abort(VsmMove *move, GError **error) {
+        bool running;
+
+        /* Not ours would be another's: somebody may migrate it by hand. */
+        if (!g_atomic_int_get(&move->calling))
+                return true;
+
+        return vsm_virt_abort(move->virt, move->options.uuid, &running, error);
+}
+
+/* True when this host's CPUs own the guest and go on owning it. QEMU does not complete a migration
+ * that it was told to cancel, so after the abort was taken, a guest that is not handed over will
+ * not be: between this answer and the destruction there nothing can change sides. */
+static bool make_sure_of_owner(VsmMove *move, bool *ret_running, GError **error) {
+        g_autoptr(virConnect) connection = NULL;
+        VsmSide side;
+
+        if (!vsm_virt_abort(move->virt, move->options.uuid, ret_running, error))
+                return false;
+
+        if (!*ret_running)
+                return true;
+
+        connection = vsm_virt_ref_connection(move->virt, error);
+        if (!connection ||
+            !vsm_side_look(connection, move->options.uuid, VSM_HOST_HERE, &side, NULL, error))
+                return false;
+
+        if (side != VSM_SIDE_RUNNING && side != VSM_SIDE_PAUSED) {
+                g_set_error(error, VSM_ERROR, VSM_ERROR_INVALID_STATE,
+                            "The system is %s here: the copy on the other host may be the one that counts",
+                            vsm_side_to_string(side));
+                return false;
+        }
+
+        return true;
+}
+
+bool vsm_move_kill_incoming(VsmMove *move, GError **error) {
+        g_autoptr(VsmPeer) peer = NULL;
+        bool running;
+
+        if (!g_atomic_int_get(&move->calling))
+                return true;
+
+        /* Dial first, it takes time. The move's own cancel has fired by now. */
+        peer = vsm_peer_open_dialled(move->options.destination, DIAL_USEC, NULL, error);
+        if (!peer || !make_sure_of_owner(move, &running, error))
+                return false;
+
+        /* No job any more: settling does the rest. */
+        if (!running)
+                return true;
+
+        return vsm_peer_destroy_incoming(peer, move->options.uuid, error);
+}

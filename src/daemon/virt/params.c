@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* From options to libvirt's flags and typed parameters. Pure: any thread. */
+
+#include "daemon/virt/internal.h"
+#include "daemon/virt/params.h"
+#include "daemon/virt/uri.h"
+#include "shared/enums.h"
+#include "shared/error.h"
+
+#define MIB (UINT64_C(1) << 20)
+
+/* How hard auto-converge slows the guest down: percent of CPU time taken at first, and more each
+ * time it was not enough. libvirt's own values (20, 10) are "normal". */
+static const struct {
+        int initial;
+        int increment;
+} throttles[] = {
+        [1] = { 10, 5  },
+        [2] = { 40, 20 },
+};
+
+void vsm_move_params_clear(VsmMoveParams *params) {
+        virTypedParamsFree(params->params, params->n_params);
+        *params = (VsmMoveParams) {};
+}
+
+static bool add_string(VsmMoveParams *p, const char *name, const char *value) {
+        return virTypedParamsAddString(&p->params, &p->n_params, &p->n_allocated, name, value) >= 0;
+}
+
+static bool add_int(VsmMoveParams *p, const char *name, int value) {
+        return virTypedParamsAddInt(&p->params, &p->n_params, &p->n_allocated, name, value) >= 0;
+}
+
+static bool add_ullong(VsmMoveParams *p, const char *name, uint64_t value) {
+        return virTypedParamsAddULLong(&p->params, &p->n_params, &p->n_allocated, name, value) >= 0;
+}
+
+static bool add_transport(const VsmMoveOptions *options, const char *address, VsmMoveParams *p, GError **error) {
+        const VsmDestination *destination = options->destination;
+        g_autofree char *uri = NULL;
+
+        if (destination->transport == VSM_TRANSPORT_SSH) {
+                /* Through the control connection, which knows nothing of streams side by side. */
+                if (destination->authentication != VSM_AUTHENTICATION_SSH || options->connections > 0) {
+                        g_set_error(error, VSM_ERROR, VSM_ERROR_INCOMPATIBLE_PARAMETERS,
+                                    "TransportType 2 (SSH) needs AuthenticationType 32769 (SSH) and no "
+                                    "ParallelConnections");
+                        return false;
+                }
+
+                p->flags |= VIR_MIGRATE_TUNNELLED;
+                return true;
+        }
+
+        uri = vsm_uri_migration(address, error);
+        if (!uri)
+                return false;
+
+        /* The port that waits for the memory is open to the network that was chosen, not to all. */
+        if (!add_string(p, VIR_MIGRATE_PARAM_URI, uri) ||
+            !add_string(p, VIR_MIGRATE_PARAM_LISTEN_ADDRESS, address))
+                goto fail;
+
+        if (destination->transport == VSM_TRANSPORT_TCP)
+                return true;
+
+        if (destination->transport != VSM_TRANSPORT_TLS && destination->transport != VSM_TRANSPORT_TLS_STRICT) {
+                g_set_error(error, VSM_ERROR, VSM_ERROR_NOT_SUPPORTED, "TransportType %u is not supported",
+                            destination->transport);
+                return false;
+        }
+
+        /* The certificate must be that of the host that was asked for, whatever address answered. */
+        p->flags |= VIR_MIGRATE_TLS;
+        if (add_string(p, VIR_MIGRATE_PARAM_TLS_DESTINATION, destination->host))
+                return true;
+
+fail:
+        vsm_virt_error(error, "Cannot describe the migration to libvirt");
+        return false;
+}
+
+static bool add_tuning(const VsmMoveOptions *options, VsmMoveParams *p, GError **error) {
+        bool ok = true;
+
+        if (options->bandwidth > 0)
+                ok = add_ullong(p, VIR_MIGRATE_PARAM_BANDWIDTH, (options->bandwidth - 1) / MIB + 1);
+
+        if (options->compression)
+                p->flags |= VIR_MIGRATE_COMPRESSED;
+
+        if (options->throttling) {
+                p->flags |= VIR_MIGRATE_AUTO_CONVERGE;
+
+                if (options->throttle_magnitude > 0 && options->throttle_magnitude < G_N_ELEMENTS(throttles))
+                        ok = ok && add_int(p, VIR_MIGRATE_PARAM_AUTO_CONVERGE_INITIAL,
+                                           throttles[options->throttle_magnitude].initial) &&
+                                add_int(p, VIR_MIGRATE_PARAM_AUTO_CONVERGE_INCREMENT,
+                                        throttles[options->throttle_magnitude].increment);
+        }
+
+        if (options->connections > 0) {
+                p->flags |= VIR_MIGRATE_PARALLEL;
+                ok = ok && add_int(p, VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS, (int) options->connections);
+        }
+
+        if (!ok)
+                vsm_virt_error(error, "Cannot describe the migration to libvirt");
+        return ok;
+}
+
+bool vsm_move_params_build(
+                const VsmMoveOptions *options,
+                bool persistent,
+                const char *address,
+                VsmMoveParams *ret,
+                GError **error) {
+
+        g_auto(VsmMoveParams) p = {
+                /* Never UNSAFE: a disk that is not shared is a reason, not an option. Never
+                 * UNDEFINE_SOURCE: the definition here goes after the guest was seen there. */
+                .flags = VIR_MIGRATE_LIVE | VIR_MIGRATE_PEER2PEER,
+        };
+
+        if (persistent)
+                p.flags |= VIR_MIGRATE_PERSIST_DEST;
+
+        if (!add_transport(options, address, &p, error) || !add_tuning(options, &p, error))
+                return false;
+
+        *ret = p;
+        p = (VsmMoveParams) {};
+        return true;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "daemon/virt/internal.h"
+#include "daemon/virt/side.h"
+
+/* What the files of this folder may do with a control connection besides virt.h. */
+
+/* Borrowed. Calls on it end by themselves when the peer freezes: keepalive closes it after 30 s. */
+virConnectPtr vsm_peer_connection(VsmPeer *peer);
+const char* vsm_peer_host(VsmPeer *peer);
+
+/* Blocks. Like vsm_peer_open(), with a deadline for finding an address that answers only; libvirt's
+ * handshake has its own 10 s after that. */
+VsmPeer* vsm_peer_open_dialled(
+                const VsmDestination *destination,
+                uint64_t dial,
+                VsmCancel *cancel,
+                GError **error);
+
+/* Blocks. The same, to the very address to which a guest was sent: asking afterwards must not end at
+ * another address of a name, and needs no look-up. */
+VsmPeer* vsm_peer_open_at(
+                const VsmDestination *destination,
+                const char *address,
+                uint64_t dial,
+                VsmCancel *cancel,
+                GError **error);
+
+/* Blocks. UUID of the domain of that name, "" when there is none. */
+bool vsm_peer_look_name(VsmPeer *peer, const char *name, char ret_uuid[static VSM_UUID_SIZE], GError **error);

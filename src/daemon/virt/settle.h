@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "daemon/virt/decide.h"
+#include "daemon/virt/internal.h"
+#include "daemon/virt/peer.h"
+
+/* Finding out where a guest is, and giving everything its place: after libvirt's call, whatever it
+ * returned, and after a restart of the daemon. Workers; blocks for minutes if need be. */
+
+typedef struct VsmSettle {
+        VsmVirt *virt;
+        const VsmMoveOptions *options;
+        const VsmMoveFacts *facts;
+        char *name;                     /* of the guest, for messages; NULL = its UUID */
+
+        bool call_ok;
+        bool busy;                      /* libvirt refused, as somebody else's job of it ran */
+        int running_reason;             /* libvirt's, before the call; -1 = not known */
+        bool defined_there_before;
+        bool downtime_set;              /* give the one below back when it stays */
+        unsigned downtime;              /* ms; 0 = not known, then QEMU's default */
+
+        virConnectPtr source;           /* owned; opened anew when it breaks; NULL = not open */
+        VsmPeer *peer;                  /* the same */
+        char *peer_error;               /* why the other host could not be asked last */
+        bool lost_source;               /* libvirt here went away meanwhile */
+} VsmSettle;
+
+/* Frees what is owned. */
+void vsm_settle_clear(VsmSettle *settle);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VsmSettle, vsm_settle_clear)
+
+/* Blocks until libvirt here runs no job of the guest, or does not answer for a minute. */
+void vsm_settle_wait_for_job(VsmSettle *settle);
+
+/* cause: what libvirt's call failed with, NULL when it did not or when it is not known. error is
+ * set in every outcome but VSM_MOVE_MOVED. */
+VsmMoveOutcome vsm_settle_run(VsmSettle *settle, const GError *cause, GError **error);
+
+/* ---- tidy.c: what is done once it is clear who has it; each ends with true or an error ---- */
+
+/* Opens what is not open (or has broken). */
+bool vsm_settle_need_source(VsmSettle *settle, GError **error);
+bool vsm_settle_need_peer(VsmSettle *settle, GError **error);
+
+/* Takes the changes back that were made here for the move. */
+bool vsm_settle_restore_here(VsmSettle *settle, GError **error);
+
+/* It is there: verifies that, puts autostart there and then removes the definition here. */
+bool vsm_settle_finish_moved(VsmSettle *settle, GError **error);
+
+bool vsm_settle_resume_here(VsmSettle *settle, GError **error);
+bool vsm_settle_suspend_here(VsmSettle *settle, GError **error);
+bool vsm_settle_remove_here(VsmSettle *settle, GError **error);

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/settings-data.h"
+
+/* The whole face of libvirt to the rest of the daemon. No vir* type, flag or constant passes it.
+ *
+ * Threads: everything here that is marked "blocks" is for a worker, never for the bus thread. The
+ * event callback runs on libvirt's event thread: it copies what it needs and goes. Structs are
+ * plain data, owned by who holds them. Errors are in VSM_ERROR; libvirt's own text stands at the
+ * end of the message, for GetErrorEx, and never in a property.
+ *
+ * Units: bytes, bytes per second, milliseconds where a name says so, microseconds for times. */
+
+#define VSM_UUID_SIZE 37 /* with the final NUL; lower case, dashes */
+
+/* ---- systems ---- */
+
+typedef enum {
+        VSM_DOMAIN_OFF,
+        VSM_DOMAIN_RUNNING,
+        VSM_DOMAIN_PAUSED,              /* by somebody */
+        VSM_DOMAIN_HANDED_OVER,         /* paused by libvirt for the last pass, or for post-copy, at the source */
+        VSM_DOMAIN_INCOMING,            /* at the destination, prepared, its CPUs have not run yet */
+        VSM_DOMAIN_POST_COPY_FAILED,    /* paused or running, and its memory is in two places */
+        VSM_DOMAIN_SAVED,               /* off with a saved image, or suspended by the guest (S3) */
+        VSM_DOMAIN_STARTING,            /* no CPU has run yet; also an incoming one before its event */
+        VSM_DOMAIN_STOPPING,
+        VSM_DOMAIN_CRASHED,
+} VsmDomainState;
+
+typedef struct VsmDomainInfo {
+        char uuid[VSM_UUID_SIZE];
+        char *name;
+        char *description;              /* title, else description, else "" */
+        VsmDomainState state;
+        bool persistent;
+        bool autostart;
+        uint64_t memory;                /* bytes; the maximum */
+        unsigned cpus;
+        GVariant *policy;               /* a{sv}, of our metadata; never NULL */
+} VsmDomainInfo;
+
+void vsm_domain_info_free(VsmDomainInfo *info);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VsmDomainInfo, vsm_domain_info_free)
+
+/* ---- this host's libvirt ---- */
+
+typedef struct VsmVirt VsmVirt;
+
+typedef struct VsmVirtHost {
+        uint64_t libvirt_version;       /* major*1000000 + minor*1000 + release, as libvirt counts */
+        uint64_t hypervisor_version;
+        char *hostname;
+} VsmVirtHost;
+
+typedef enum {
+        VSM_VIRT_DISCONNECTED,          /* libvirtd has gone; vsm_virt_connect() again */
+        VSM_VIRT_DOMAIN_CHANGED,        /* look at it again (it may be gone) */
+        VSM_VIRT_DOMAIN_INCOMING,       /* changed, and it arrives from another host */
+        VSM_VIRT_DOMAIN_HANDED_OVER,    /* changed: the source's CPUs were stopped by a migration */
+        VSM_VIRT_DOMAIN_CRASHED,        /* changed, and it was a crash; a QEMU that died is only CHANGED:
+                                         * libvirt says the same when an incoming one is given up */
+        VSM_VIRT_MIGRATION_ITERATION,   /* a pass over the memory began; see iteration */
+        VSM_VIRT_NETWORKS_CHANGED,      /* libvirt's own virtual networks: bridges came or went */
+} VsmVirtEventType;
+
+typedef struct VsmVirtEvent {
+        VsmVirtEventType type;
+        char uuid[VSM_UUID_SIZE];       /* "" where no domain is concerned */
+        int iteration;
+} VsmVirtEvent;
+
+typedef void (*VsmVirtEventFunc)(const VsmVirtEvent *event, void *userdata);
+
+/* Starts the event thread; once in a process, signals blocked before. uri NULL means
+ * qemu:///system. Does not connect. */
+VsmVirt* vsm_virt_new(const char *uri, VsmVirtEventFunc func, void *userdata, GError **error);
+
+/* Blocks. Opens the shared connection for short calls (an earlier one is dropped) and registers
+ * the events on it. Events may come before this returns. */
+bool vsm_virt_connect(VsmVirt *virt, VsmVirtHost *ret, GError **error);
+void vsm_virt_host_clear(VsmVirtHost *host);
+
+/* Any thread, does not wait. After vsm_virt_connect() came back: an event of the disconnection may
+ * have overtaken it on its way to the bus thread. */
+bool vsm_virt_is_connected(VsmVirt *virt);
+
+/* Blocks. All domains, as VsmDomainInfo. */
+GPtrArray* vsm_virt_list(VsmVirt *virt, GError **error);
+
+/* Blocks. One; *ret is NULL, and the result true, when there is no such domain. */
+bool vsm_virt_look(VsmVirt *virt, const char *uuid, VsmDomainInfo **ret, GError **error);
+
+/* Blocks. Names of the bridges of libvirt's own virtual networks (virbr0, ...), NULL-terminated. */
+char** vsm_virt_bridges(VsmVirt *virt, GError **error);
+
+/* Blocks. Puts the autostart mark. */
+bool vsm_virt_set_autostart(VsmVirt *virt, const char *uuid, bool autostart, GError **error);
+
+/* Blocks. Puts our policy into the domain's metadata, live and in its definition; policy is a
+ * checked a{sv} of the contract's keys, an empty one removes it. As with the autostart mark, libvirt
+ * waits 30 s and refuses (VSM_ERROR_TIMEOUT) while a migration of the domain runs. */
+bool vsm_virt_set_policy(VsmVirt *virt, const char *uuid, GVariant *policy, GError **error);
+
+/* ---- a migration that runs, seen from this host ---- */
+
+typedef struct VsmTransferStats {
+        bool active;                    /* an outgoing migration job runs */
+        uint64_t memory_total, memory_processed, memory_remaining;
+        uint64_t disk_total, disk_processed, disk_remaining;
+        uint64_t bandwidth;             /* bytes/s */
+        uint64_t dirty_rate;            /* bytes/s: libvirt's pages/s times the page size */
+        unsigned iteration;             /* as QEMU counts: not reset between migrations of one QEMU */
+        unsigned downtime;              /* ms; expected while it runs, real in the completed ones */
+        unsigned throttle;              /* percent, of auto-converge */
+} VsmTransferStats;
+
+/* Blocks, a few ms; seconds while libvirt ends the domain's QEMU. Statistics of the running job. No
+ * job, and no such domain, is not an error: active is false then. After a failed post-copy libvirt's
+ * job, and so active, stays until somebody resumes or destroys it. */
+bool vsm_virt_sample(VsmVirt *virt, const char *uuid, VsmTransferStats *ret, GError **error);
+
+/* Blocks. Asks libvirt to abort the job of the domain. *ret_running says whether there was one. */
+bool vsm_virt_abort(VsmVirt *virt, const char *uuid, bool *ret_running, GError **error);
+
+/* Blocks. bandwidth in bytes/s, rounded up to MiB/s, 0 = no limit. */
+bool vsm_virt_set_bandwidth(VsmVirt *virt, const char *uuid, uint64_t bandwidth, GError **error);
+bool vsm_virt_set_max_downtime(VsmVirt *virt, const char *uuid, unsigned ms, GError **error);
+
+/* ---- another host ---- */
+
+/* How to reach it. Made on the bus thread from a request, read-only afterwards. */
+typedef struct VsmDestination {
+        char *host;                     /* checked and canonical, from request.c: name, IPv4 or IPv6 text */
+        uint32_t authentication;        /* VSM_AUTHENTICATION_* */
+        uint16_t port;                  /* 0 = the scheme's */
+        uint16_t transport;             /* VSM_TRANSPORT_*, resolved */
+        char **addresses;               /* wanted, in order; NULL = those that host resolves to */
+        char **own_addresses;           /* this host's: never a destination */
+} VsmDestination;
+
+VsmDestination* vsm_destination_copy(const VsmDestination *destination);
+void vsm_destination_free(VsmDestination *destination);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VsmDestination, vsm_destination_free)
+
+/* Can be cancelled from another thread: wakes whoever waits in a dial. */
+typedef struct VsmCancel VsmCancel;
+VsmCancel* vsm_cancel_new(void);
+VsmCancel* vsm_cancel_ref(VsmCancel *cancel);
+void vsm_cancel_unref(VsmCancel *cancel);
+void vsm_cancel_fire(VsmCancel *cancel);
+bool vsm_cancel_fired(VsmCancel *cancel);
+int vsm_cancel_fd(VsmCancel *cancel); /* readable once fired */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VsmCancel, vsm_cancel_unref)
+
+/* A control connection to another host's libvirt, with the credentials of this process. */
+typedef struct VsmPeer VsmPeer;
+
+/* Blocks, but never longer than the deadline (µs from now): name look-up, a TCP connect to the
+ * control port of each address in turn, libvirt's own handshake. What does not come back in time
+ * is left to end by itself in a thread of its own. VSM_ERROR_CANCELLED when cancel fires. */
+VsmPeer* vsm_peer_open(const VsmDestination *destination, uint64_t deadline, VsmCancel *cancel, GError **error);
+void vsm_peer_free(VsmPeer *peer);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VsmPeer, vsm_peer_free)
+
+/* The numeric address that answered, for the migration's data too. Borrowed. */
+const char* vsm_peer_address(VsmPeer *peer);
+
+/* Blocks. As vsm_virt_look(), there. */
+bool vsm_peer_look(VsmPeer *peer, const char *uuid, VsmDomainInfo **ret, GError **error);
+
+/* Blocks. Destroys the guest there only if it is an incoming one whose CPUs never ran. */
+bool vsm_peer_destroy_incoming(VsmPeer *peer, const char *uuid, GError **error);
+
+bool vsm_peer_set_autostart(VsmPeer *peer, const char *uuid, bool autostart, GError **error);
+
+/* ---- moving ---- */
+
+typedef struct VsmMoveOptions {
+        char uuid[VSM_UUID_SIZE];
+        VsmDestination *destination;
+        uint64_t bandwidth;             /* bytes/s, 0 = no limit */
+        bool compression;
+        bool throttling;                /* auto-converge */
+        uint16_t throttle_magnitude;    /* CIM's CPUCappingMagnitude: 0 normal, 1 low, 2 high */
+        unsigned max_downtime;          /* ms, 0 = the hypervisor's */
+        unsigned connections;           /* 0 = one */
+} VsmMoveOptions;
+
+void vsm_move_options_free(VsmMoveOptions *options);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VsmMoveOptions, vsm_move_options_free)
+
+typedef enum {
+        VSM_MOVE_MOVED,                 /* runs there (verified), gone here */
+        VSM_MOVE_MOVED_UNVERIFIED,      /* runs there, but something of the tidying up failed: see error */
+        VSM_MOVE_STAYED,                /* runs here as before: see error for why it did not go */
+        VSM_MOVE_BUSY,                  /* stayed: somebody else's job of it was running */
+        VSM_MOVE_LOST,                  /* runs on neither: shut down meanwhile, or worse; see error */
+        VSM_MOVE_TWICE,                 /* ran on both: the copy here was paused; see error */
+        VSM_MOVE_UNKNOWN,               /* the other host could not be asked and ours does not run it */
+} VsmMoveOutcome;
+
+/* What the source looked like before libvirt's call; to be written down before it is made. */
+typedef struct VsmMoveFacts {
+        bool persistent;
+        bool autostart;                 /* the mark was on, and is taken off */
+        bool paused;                    /* by somebody: it stays paused there */
+        char *address;                  /* of the destination, as dialled */
+} VsmMoveFacts;
+
+/* Called on the long lane's thread, in this order. */
+typedef struct VsmMoveHooks {
+        /* Write down what is about to be done. False (with error) stops the move before anything is. */
+        bool (*prepared)(const VsmMoveFacts *facts, void *userdata, GError **error);
+        /* libvirt's call begins. */
+        void (*started)(void *userdata);
+        /* libvirt's call came back, both hosts are asked now. */
+        void (*returned)(void *userdata);
+        void *userdata;
+} VsmMoveHooks;
+
+typedef struct VsmMove VsmMove;
+
+VsmMove* vsm_move_new(VsmVirt *virt, const VsmMoveOptions *options);
+VsmMove* vsm_move_ref(VsmMove *move);
+void vsm_move_unref(VsmMove *move);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VsmMove, vsm_move_unref)
+
+/* Blocks to the end of the migration, hours maybe: the long lane. Dials, checks that the name is
+ * free, takes autostart off, calls libvirt, finds out what is true on both hosts, verifies, gives
+ * autostart back where the guest is, removes the definition here. error is set in every outcome
+ * but VSM_MOVE_MOVED. ret_stats are libvirt's final ones, all 0 when there are none. */
+VsmMoveOutcome vsm_move_run(VsmMove *move, const VsmMoveHooks *hooks, VsmTransferStats *ret_stats, GError **error);
+
+/* Any thread, returns at once: dials stop, a call not yet made is not made. A running libvirt job
+ * needs vsm_move_abort() besides. */
+void vsm_move_cancel(VsmMove *move);
+
+/* Blocks, short lane. Aborts libvirt's job if it has begun; call again until run returns. */
+bool vsm_move_abort(VsmMove *move, GError **error);
+
+/* Blocks, short lane. The destination does not answer to the abort: destroys the guest there, after
+ * making sure that this host's CPUs own it. */
+bool vsm_move_kill_incoming(VsmMove *move, GError **error);
+
+/* Blocks, as run does, after a restart of the daemon: a job that libvirt may still be running for
+ * us (started by an earlier vsm_move_run()) is waited for, then the truth is found and the tidying
+ * up done as run does it. facts are those that were written down. */
+VsmMoveOutcome vsm_move_resume(VsmMove *move, const VsmMoveFacts *facts, VsmTransferStats *ret_stats, GError **error);
+
+/* ---- checking ---- */
+
+/* Blocks, not longer than the deadline (µs from now) by much. All reasons found, as a GVariant of
+ * type aa{sv} (CIM_Error dicts, contract section 2); NULL with error only when this host's libvirt
+ * does not answer, the guest has gone, or the check was cancelled. */
+GVariant* vsm_check_run(VsmVirt *virt, const VsmMoveOptions *options, uint64_t deadline, VsmCancel *cancel, GError **error);
