@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The table of the contract's section 7, member by member. Pure. */
+
+#include <glib.h>
+
+#include "daemon/actions.h"
+#include "shared/names.h"
+
+#define SERVICE(member, action, built) { VSM_INTERFACE_SERVICE, member, action, built }
+#define MANAGER(member, action, built) { VSM_INTERFACE_MANAGER, member, action, built }
+#define JOB(member, action)            { VSM_INTERFACE_JOB, member, action, true }
+
+static const VsmMember members[] = {
+        SERVICE("AddNetworkSettings",                     VSM_ACTION_MODIFY_SETTINGS, false),
+        SERVICE("CheckSystemCompatibilityInfo",           VSM_ACTION_QUERY,           false),
+        SERVICE("CheckVirtualSystemIsMigratable",         VSM_ACTION_CHECK,           false),
+        SERVICE("CheckVirtualSystemIsMigratableToHost",   VSM_ACTION_CHECK,           true),
+        SERVICE("CheckVirtualSystemIsMigratableToSystem", VSM_ACTION_CHECK,           false),
+        SERVICE("GetSystemCompatibilityInfo",             VSM_ACTION_QUERY,           false),
+        SERVICE("GetSystemCompatibilityVectors",          VSM_ACTION_QUERY,           false),
+        SERVICE("MigrateVirtualSystemToHost",             VSM_ACTION_MIGRATE,         true),
+        SERVICE("MigrateVirtualSystemToSystem",           VSM_ACTION_MIGRATE,         false),
+        SERVICE("ModifyNetworkSettings",                  VSM_ACTION_MODIFY_SETTINGS, false),
+        SERVICE("ModifyServiceSettings",                  VSM_ACTION_MODIFY_SETTINGS, false),
+        SERVICE("RemoveNetworkSettings",                  VSM_ACTION_MODIFY_SETTINGS, false),
+        SERVICE("RequestStateChange",                     VSM_ACTION_MANAGE_SERVICE,  false),
+        SERVICE("StartService",                           VSM_ACTION_MANAGE_SERVICE,  false),
+        SERVICE("StopService",                            VSM_ACTION_MANAGE_SERVICE,  false),
+
+        MANAGER("GetSystem",                              VSM_ACTION_QUERY,           true),
+        MANAGER("SetMigrationPolicy",                     VSM_ACTION_MODIFY_SETTINGS, false),
+        MANAGER("AddHost",                                VSM_ACTION_MODIFY_SETTINGS, false),
+        MANAGER("RemoveHost",                             VSM_ACTION_MODIFY_SETTINGS, false),
+        MANAGER("Predict",                                VSM_ACTION_CHECK,           false),
+        MANAGER("PlanEvacuation",                         VSM_ACTION_CHECK,           false),
+        MANAGER("Evacuate",                               VSM_ACTION_EVACUATE,        false),
+        MANAGER("BringBack",                              VSM_ACTION_EVACUATE,        false),
+        MANAGER("ListHistory",                            VSM_ACTION_INSPECT,         false),
+
+        JOB("RequestStateChange",                         VSM_ACTION_CANCEL),
+        JOB("KillJob",                                    VSM_ACTION_CANCEL),
+        JOB("GetError",                                   VSM_ACTION_INSPECT),
+        JOB("GetErrorEx",                                 VSM_ACTION_INSPECT),
+        JOB("GetRequest",                                 VSM_ACTION_INSPECT),
+
+        { VSM_INTERFACE_TRANSFER,   "SetParameters",      VSM_ACTION_CANCEL,          true  },
+        { VSM_INTERFACE_TRANSFER,   "StartPostCopy",      VSM_ACTION_MIGRATE,         false },
+        { VSM_INTERFACE_EVACUATION, "GetPlan",            VSM_ACTION_INSPECT,         false },
+        { VSM_INTERFACE_EVACUATION, "GetLeftovers",       VSM_ACTION_INSPECT,         false },
+        { VSM_INTERFACE_PLANNED,    "Destroy",            VSM_ACTION_MIGRATE,         false },
+
+        /* a property, written with org.freedesktop.DBus.Properties.Set */
+        { VSM_INTERFACE_SYSTEM,     "MigrationState",     VSM_ACTION_RESET_STATE,     true  },
+        {}
+};
+
+const VsmMember* vsm_member_find(const char *interface, const char *member) {
+        for (const VsmMember *m = members; m->interface; m++)
+                if (g_strcmp0(m->interface, interface) == 0 && g_strcmp0(m->member, member) == 0)
+                        return m;
+
+        return NULL;
+}
+
+const VsmMember* vsm_members(void) {
+        return members;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Reading ComputerSystem, DestinationHost, MigrationSettingData, NewSystemSettingData and
+ * NewResourceSettingData, and what they mean on this host. Bus thread only. */
+
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/actions.h"
+#include "daemon/bus-variant.h"
+#include "daemon/five.h"
+#include "shared/error.h"
+
+void vsm_five_clear(VsmFive *five) {
+        g_clear_pointer(&five->request, vsm_request_free);
+}
+
+/* Is this text this host's own name or one of its addresses? What a name resolves to is found out
+ * later, by the worker that dials. */
+static bool is_this_host(VsmManager *manager, const VsmRequest *request) {
+        g_auto(GStrv) own = vsm_addresses_own(manager->addresses);
+        char name[HOST_NAME_MAX + 1] = "";
+
+        if (g_strv_contains((const char* const*) own, request->destination))
+                return true;
+
+        (void) gethostname(name, sizeof name - 1);
+        return !request->destination_is_address && g_ascii_strcasecmp(name, request->destination) == 0;
+}
+
+static VsmRequest* read_request(VsmManager *manager, sd_bus_message *call, const char *destination, bool check,
+                                size_t budget, GError **error) {
+        g_autoptr(GVariant) migration = NULL, system = NULL, resources = NULL;
+        g_autoptr(VsmRequest) request = NULL;
+
+        migration = vsm_bus_read_variant(call, &budget, error);
+        if (migration)
+                system = vsm_bus_read_variant(call, &budget, error);
+        if (system)
+                resources = vsm_bus_read_variant(call, &budget, error);
+        if (!resources)
+                return NULL;
+
+        request = check ? vsm_request_new_check(destination, migration, system, resources, error) :
+                vsm_request_new(destination, migration, system, resources, error);
+        if (!request || !vsm_request_resolve(request, &manager->settings, error))
+                return NULL;
+
+        if (is_this_host(manager, request)) {
+                g_set_error(error, VSM_ERROR, VSM_ERROR_INVALID_PARAMETER,
+                            "DestinationHost is this host itself; name another one.");
+                return NULL;
+        }
+
+        return g_steal_pointer(&request);
+}
+
+int vsm_five_read(VsmManager *manager, sd_bus_message *call, bool check, VsmFive *ret, sd_bus_error *error) {
+        g_autoptr(GError) e = NULL;
+        const char *path, *destination;
+        size_t length, budget = VSM_LIMIT_MESSAGE;
+        VsmRequest *request;
+        VsmSystem *system;
+        int r;
+
+        r = sd_bus_message_read(call, "os", &path, &destination);
+        if (r < 0)
+                return r;
+
+        length = strlen(path) + strlen(destination);
+        if (length >= budget)
+                return sd_bus_error_setf(error, vsm_error_to_bus_name(VSM_ERROR_LIMITS_EXCEEDED),
+                                         "The message is larger than %i bytes.", VSM_LIMIT_MESSAGE);
+
+        request = read_request(manager, call, destination, check, budget - length, &e);
+        if (!request)
+                return vsm_bus_fail(error, e);
+
+        system = vsm_system_find_path(manager, path);
+        if (!system) {
+                vsm_request_free(request);
+                return sd_bus_error_set(error, vsm_error_to_bus_name(VSM_ERROR_INVALID_PARAMETER),
+                                        "ComputerSystem is no system of this host.");
+        }
+
+        *ret = (VsmFive) { system, request };
+        return 0;
+}
+
+int vsm_five_authorize(VsmManager *manager, sd_bus_message *call, const VsmFive *five, sd_bus_error *error) {
+        const VsmMember *member = vsm_member_find(sd_bus_message_get_interface(call),
+                                                  sd_bus_message_get_member(call));
+        char type[8], transport[8];
+        char *details[] = {
+                (char*) "system.name", (char*) vsm_system_name(five->system),
+                (char*) "system.uuid", (char*) vsm_system_uuid(five->system),
+                (char*) "destination", five->request->destination,
+                (char*) "destination.known", (char*) "false",
+                (char*) "migration.type", type,
+                (char*) "transport", transport,
+                NULL
+        };
+
+        if (!member)
+                return sd_bus_error_set(error, vsm_error_to_bus_name(VSM_ERROR_ACCESS_DENIED),
+                                        "No action covers this method.");
+
+        g_snprintf(type, sizeof type, "%u", five->request->migration_type);
+        g_snprintf(transport, sizeof transport, "%u", five->request->transport);
+        return vsm_polkit_check(manager->polkit, call, member->action, details, error);
+}
+
+VsmDestination* vsm_destination_of(VsmManager *manager, const VsmRequest *request) {
+        VsmDestination *destination = g_new0(VsmDestination, 1);
+
+        destination->host = g_strdup(request->destination);
+        destination->authentication = manager->settings.authentication;
+        destination->transport = request->transport;
+        destination->addresses = g_strdupv(request->addresses);
+        destination->own_addresses = vsm_addresses_own(manager->addresses);
+        return destination;
+}
+
+VsmMoveOptions* vsm_move_options_of(VsmManager *manager, const char *uuid, const VsmRequest *request) {
+        VsmMoveOptions *options = g_new0(VsmMoveOptions, 1);
+
+        g_strlcpy(options->uuid, uuid, sizeof options->uuid);
+        options->destination = vsm_destination_of(manager, request);
+        options->bandwidth = request->bandwidth;
+        options->compression = request->compression > 0;
+        options->throttling = request->throttling;
+        options->throttle_magnitude = request->throttle_magnitude;
+        options->max_downtime = request->max_downtime;
+        options->connections = request->connections;
+        return options;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "daemon/request.h"
+#include "daemon/system.h"
+
+/* The five arguments that migrating and checking share: read, checked, turned into a request. They
+ * change nothing, so a handler reads them again after polkit's answer. Bus thread only. */
+
+typedef struct VsmFive {
+        VsmSystem *system;      /* borrowed: only until the handler returns */
+        VsmRequest *request;
+} VsmFive;
+
+/* 0, or what a handler returns with error filled in. */
+int vsm_five_read(VsmManager *manager, sd_bus_message *call, bool check, VsmFive *ret, sd_bus_error *error);
+void vsm_five_clear(VsmFive *five);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VsmFive, vsm_five_clear)
+
+/* Asks polkit with the details of the contract's section 7. As vsm_polkit_check(). */
+int vsm_five_authorize(VsmManager *manager, sd_bus_message *call, const VsmFive *five, sd_bus_error *error);
+
+/* What the other host is, for workers. */
+VsmDestination* vsm_destination_of(VsmManager *manager, const VsmRequest *request);
+VsmMoveOptions* vsm_move_options_of(VsmManager *manager, const char *uuid, const VsmRequest *request);

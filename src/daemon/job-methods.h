@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+/* The methods of a job: cancelling it, reading why it failed and what was asked. userdata is the
+ * VsmJob. Its owner needs no polkit question for them. Bus thread only. */
+
+int vsm_job_method_request_state_change(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int vsm_job_method_kill(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int vsm_job_method_get_error(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int vsm_job_method_get_error_ex(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int vsm_job_method_get_request(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int vsm_job_method_set_parameters(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int vsm_job_method_start_post_copy(sd_bus_message *call, void *userdata, sd_bus_error *error);

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* From an authorized call to a job on the bus. The job is written down before anybody hears of it:
+ * a caller who was told a number finds it again after any crash. Bus thread only. */
+
+#include <pwd.h>
+#include <stdlib.h>
+
+#include "daemon/log.h"
+#include "daemon/move-internal.h"
+#include "daemon/queue.h"
+#include "shared/cleanup.h"
+
+typedef struct AcceptTask {
+        VsmTask task;
+        VsmManager *manager;
+        VsmStore *store;
+        VsmStoredJob *stored;
+        VsmJob *job;            /* ours until it is published; nobody else knows it */
+        sd_bus_message *call;
+} AcceptTask;
+
+/* The name service may go over the network: a worker's business. */
+static char* user_name(uid_t uid) {
+        g_autofree char *buffer = g_malloc(16384);
+        struct passwd pw, *found = NULL;
+
+        if (getpwuid_r(uid, &pw, buffer, 16384, &found) == 0 && found)
+                return g_utf8_make_valid(found->pw_name, -1);
+
+        return g_strdup_printf("%u", (unsigned) uid);
+}
+
+static void accept_run(VsmTask *task) {
+        AcceptTask *t = (AcceptTask*) task;
+
+        t->stored->owner = user_name(t->stored->owner_uid);
+        (void) vsm_store_job_insert(t->store, t->stored, &task->error);
+}
+
+static void refused_after_all(VsmManager *manager, AcceptTask *t, const GError *error) {
+        VsmSystem *system = vsm_system_find(manager, t->job->system_uuid);
+
+        vsm_log(LOG_ERR, "Cannot write a job down: %s", error->message);
+        vsm_bus_reply_error(t->call, error);
+        if (system)
+                vsm_system_release(system);
+}
+
+static void accept_done(VsmTask *task, void *userdata) {
+        AcceptTask *t = (AcceptTask*) task;
+        VsmManager *manager = userdata;
+        VsmSystem *system = vsm_system_find(manager, t->job->system_uuid);
+        VsmJob *job = t->job;
+
+        (void) g_ptr_array_remove_fast(manager->accepting, job);
+        if (task->error) {
+                refused_after_all(manager, t, task->error);
+                return;
+        }
+
+        t->job = NULL;
+        g_free(job->owner);
+        job->owner = g_strdup(t->stored->owner);
+
+        /* the order that clients rely on: the object, the answer, the system's state */
+        vsm_job_publish(job, t->stored->number);
+        (void) sd_bus_reply_method_return(t->call, "uo", VSM_RETURN_JOB_STARTED, job->path);
+        vsm_move_job_enqueue(job, system);
+}
+
+static void accept_free(VsmTask *task) {
+        AcceptTask *t = (AcceptTask*) task;
+
+        if (t->job) {
+                g_clear_pointer(&t->job->move, vsm_move_job_free);
+                vsm_job_free(t->job);
+        }
+        vsm_stored_job_free(t->stored);
+        sd_bus_message_unref(t->call);
+        g_free(t);
+}
+
+static VsmStoredJob* stored_of(VsmManager *manager, const VsmJob *job) {
+        VsmStoredJob *stored = g_new0(VsmStoredJob, 1);
+
+        stored->type = job->type;
+        stored->system = g_strdup(job->system_uuid);
+        stored->system_name = g_strdup(job->system_name);
+        stored->owner_uid = job->owner_uid;
+        stored->request = vsm_request_to_text(job->request);
+        stored->destination = g_strdup(job->request->destination);
+        stored->boot_id = g_strdup(manager->boot_id);
+        stored->submitted = job->submitted;
+        stored->state = job->state;
+        return stored;
+}
+
+void vsm_move_job_accept(VsmManager *manager, sd_bus_message *call, VsmSystem *system, VsmRequest *request,
+                         uid_t caller) {
+        AcceptTask *t = vsm_task_new(AcceptTask, accept_run, accept_done, accept_free);
+        VsmJob *job = vsm_job_new(manager, VSM_JOB_TYPE_MOVE_SYSTEM);
+
+        job->request = request;
+        job->owner_uid = caller;
+        g_strlcpy(job->system_uuid, vsm_system_uuid(system), sizeof job->system_uuid);
+        g_free(job->system_name);
+        job->system_name = g_strdup(vsm_system_name(system));
+        job->move = vsm_move_job_new();
+
+        /* from here on the next caller hears that the system is in use */
+        vsm_system_claim(system);
+        g_ptr_array_add(manager->accepting, job);
+
+        t->manager = manager;
+        t->store = manager->store;
+        t->stored = stored_of(manager, job);
+        t->job = job;
+        t->call = sd_bus_message_ref(call);
+        vsm_worker_push(manager->worker, VSM_LANE_STORE, &t->task);
+}
+
+void vsm_move_job_enqueue(VsmJob *job, VsmSystem *system) {
+        VsmLogContext context = {
+                .job = job->number, .system = job->system_uuid, .system_name = job->system_name,
+                .destination = job->request->destination, .caller = job->owner, .caller_uid = job->owner_uid,
+        };
+
+        vsm_log_full(LOG_INFO, &context, "Job %" PRIu64 ": %s is to move to %s, asked for by %s.",
+                     job->number, job->system_name, job->request->destination, job->owner);
+
+        if (system) {
+                vsm_system_set_job(system, job->number);
+                vsm_system_set_progress(system, 0);
+                vsm_system_set_migration(system, VSM_MIGRATION_STATE_SETUP, VSM_REASON_NONE);
+        }
+
+        vsm_move_watch_timeout(job);
+        vsm_queue_add(job->manager->queue, job);
+        vsm_queue_run(job->manager->queue);
+}

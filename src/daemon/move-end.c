@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The end of a migration: from what both hosts said to states, numbers and sentences. It is written
+ * down first, then told in the order that clients rely on: the system, the service's counters, the
+ * job, and last a system that has left. Bus thread only. */
+
+#include "daemon/log.h"
+#include "daemon/move-internal.h"
+#include "daemon/queue.h"
+#include "daemon/service.h"
+#include "daemon/system-watch.h"
+#include "shared/cleanup.h"
+
+/* what the end will be */
+typedef struct Verdict {
+        VsmJobState state;
+        VsmMigrationState migration;
+        uint32_t reason;
+        VsmError code;
+        const char *sentence;   /* public: no address, no path, no other program's words */
+} Verdict;
+
+static const char* sentence_for(VsmError code) {
+        switch (code) {
+        case VSM_ERROR_TIMEOUT:
+                return "The migration was given up because the destination did not answer in time; the guest "
+                       "runs on here.";
+        case VSM_ERROR_SYSTEM_NOT_AVAILABLE:
+                return "The connection to libvirt was lost; the guest runs on here.";
+        case VSM_ERROR_INVALID_PARAMETER:
+        case VSM_ERROR_INCOMPATIBLE_PARAMETERS:
+                return "The destination does not fit the request; the guest runs on here. The job's errors "
+                       "(GetErrorEx) say why.";
+        case VSM_ERROR_INVALID_STATE:
+                return "The guest or the destination was not in a state for a migration; nothing was moved. The "
+                       "job's errors (GetErrorEx) say why.";
+        default:
+                return "The migration failed and the guest runs on here. The job's errors (GetErrorEx) say why.";
+        }
+}
+
+static Verdict stayed(const VsmMoveJob *move, const GError *error) {
+        if (move->give_up)
+                return (Verdict) { VSM_JOB_STATE_EXCEPTION, VSM_MIGRATION_STATE_FAILURE, VSM_REASON_FAIL,
+                                   move->give_up_code, move->give_up_sentence };
+        if (move->cancel)
+                return (Verdict) { move->kill ? VSM_JOB_STATE_KILLED : VSM_JOB_STATE_TERMINATED,
+                                   VSM_MIGRATION_STATE_CANCELED, VSM_REASON_NONE, VSM_ERROR_CANCELLED,
+                                   "The migration was cancelled; the guest runs on here." };
+
+        return (Verdict) { VSM_JOB_STATE_EXCEPTION, VSM_MIGRATION_STATE_FAILURE, VSM_REASON_FAIL,
+                           vsm_error_code(error), sentence_for(vsm_error_code(error)) };
+}
+
+static Verdict verdict_of(const VsmMoveJob *move, VsmMoveOutcome outcome, const GError *error) {
+        switch (outcome) {
+        case VSM_MOVE_MOVED:
+                return (Verdict) { VSM_JOB_STATE_COMPLETED, VSM_MIGRATION_STATE_NONE, VSM_REASON_NONE, 0, NULL };
+        case VSM_MOVE_MOVED_UNVERIFIED:
+                return (Verdict) { VSM_JOB_STATE_COMPLETED_WITH_WARNINGS, VSM_MIGRATION_STATE_NONE,
+                                   VSM_REASON_NONE, 0,
+                                   "The guest runs at the destination, but not everything could be tidied up. The "
+                                   "job's errors (GetErrorEx) say what is left to do." };
+        case VSM_MOVE_STAYED:
+                return stayed(move, error);
+        case VSM_MOVE_BUSY:
+                return (Verdict) { VSM_JOB_STATE_EXCEPTION, VSM_MIGRATION_STATE_FAILURE, VSM_REASON_BUSY,
+                                   VSM_ERROR_SYSTEM_IN_USE,
+                                   "Another program is migrating the guest, or has another job of it running." };
+        case VSM_MOVE_LOST:
+                return (Verdict) { VSM_JOB_STATE_EXCEPTION, VSM_MIGRATION_STATE_FAILURE, VSM_REASON_FAIL,
+                                   VSM_ERROR_FAILED,
+                                   "The guest runs on neither host: it was shut down or it crashed meanwhile. The "
+                                   "job's errors (GetErrorEx) say what was found." };
+        case VSM_MOVE_TWICE:
+                return (Verdict) { VSM_JOB_STATE_EXCEPTION, VSM_MIGRATION_STATE_FAILURE, VSM_REASON_FAIL,
+                                   VSM_ERROR_FAILED,
+                                   "The guest was found running on both hosts; the copy here was paused. Look at "
+                                   "both before you resume or destroy one." };
+        default:
+                return (Verdict) { VSM_JOB_STATE_EXCEPTION, VSM_MIGRATION_STATE_FAILURE, VSM_REASON_FAIL,
+                                   VSM_ERROR_FAILED,
+                                   "The guest does not run here and the destination cannot be asked. Look there "
+                                   "before you start it anywhere." };
+        }
+}
+
+typedef struct EndTask {
+        VsmTask task;
+        VsmStore *store;
+        VsmStoredJob stored;    /* numbers only; error is static */
+        Verdict verdict;
+        bool moved;
+        GError *detail;
+        uint32_t history_limit;
+} EndTask;
+
+static void end_run(VsmTask *task) {
+        EndTask *t = (EndTask*) task;
+
+        if (vsm_store_job_end(t->store, &t->stored, t->verdict.migration, t->verdict.reason, &task->error))
+                (void) vsm_store_history_trim(t->store, t->history_limit, NULL);
+}
+
+static void log_end(const VsmJob *job, const Verdict *verdict, const GError *detail) {
+        VsmLogContext context = {
+                .job = job->number, .system = job->system_uuid, .system_name = job->system_name,
+                .destination = job->request->destination, .caller = job->owner, .caller_uid = job->owner_uid,
+        };
+
+        if (vsm_job_state_is_success(verdict->state))
+                vsm_log_full(LOG_INFO, &context, "Job %" PRIu64 ": %s runs on %s now.", job->number,
+                             job->system_name, job->request->destination);
+        else
+                vsm_log_full(verdict->state == VSM_JOB_STATE_EXCEPTION ? LOG_WARNING : LOG_INFO, &context,
+                             "Job %" PRIu64 ": %s", job->number, verdict->sentence);
+        if (detail)
+                vsm_log_full(LOG_NOTICE, &context, "Job %" PRIu64 ": %s", job->number, detail->message);
+}
+
+static void tell_system(VsmJob *job, const Verdict *verdict) {
+        VsmSystem *system = vsm_move_job_system(job);
+
+        if (!system)
+                return;
+
+        if (verdict->migration == VSM_MIGRATION_STATE_NONE)
+                vsm_system_set_progress(system, 100);
+        vsm_system_set_migration(system, verdict->migration, verdict->reason);
+}
+
+static void end_done(VsmTask *task, void *userdata) {
+        EndTask *t = (EndTask*) task;
+        VsmManager *manager = userdata;
+        VsmJob *job = vsm_job_find(manager, t->stored.number);
+        VsmSystem *system;
+
+        if (task->error)
+                /* the guest is where it is; the next start will find that out again */
+                vsm_log(LOG_ERR, "Cannot write down the end of job %" PRIu64 ": %s", t->stored.number,
+                        task->error->message);
+        if (!job)
+                return;
+
+        tell_system(job, &t->verdict);
+        if (job->started > 0)
+                vsm_service_count_migrations(manager, -1);
+        vsm_bus_flush(manager->bus, NULL);
+
+        g_clear_pointer(&job->move, vsm_move_job_free);
+        vsm_job_end(job, t->verdict.state, t->verdict.code, t->verdict.sentence, t->detail);
+        log_end(job, &t->verdict, t->detail);
+
+        system = vsm_move_job_system(job);
+        if (system) {
+                vsm_system_release(system);
+                vsm_system_watch_one(manager, job->system_uuid, false, false);
+        }
+
+        vsm_queue_run(manager->queue);
+        vsm_manager_update_status(manager);
+}
+
+static void end_free(VsmTask *task) {
+        EndTask *t = (EndTask*) task;
+
+        g_clear_error(&t->detail);
+        g_free(t);
+}
+
+void vsm_move_job_outcome(VsmJob *job, VsmMoveOutcome outcome, const VsmTransferStats *stats,
+                          const GError *error) {
+        EndTask *t = vsm_task_new(EndTask, end_run, NULL, end_free);
+        bool moved = outcome == VSM_MOVE_MOVED || outcome == VSM_MOVE_MOVED_UNVERIFIED;
+        VsmSystem *system = vsm_move_job_system(job);
+
+        vsm_move_watch_stop(job);
+        job->move->ending = true;
+        job->move->timeout = sd_event_source_disable_unref(job->move->timeout);
+
+        /* on success all states are passed through, also when libvirt was quicker than its events */
+        if (moved) {
+                if (job->state != VSM_JOB_STATE_SHUTTING_DOWN)
+                        vsm_move_job_transferring(job);
+                vsm_job_set_cancellable(job, false);
+                vsm_job_set_stats(job, stats);
+                vsm_job_set_downtime(job, stats->downtime);
+                if (system)
+                        vsm_system_set_migration(system, VSM_MIGRATION_STATE_MOVE, VSM_REASON_NONE);
+        }
+
+        t->task.done = end_done;
+        t->store = job->manager->store;
+        t->verdict = verdict_of(job->move, outcome, error);
+        t->moved = moved;
+        t->detail = error ? g_error_copy(error) : NULL;
+        t->history_limit = job->manager->settings.history_limit;
+        t->stored = (VsmStoredJob) {
+                .number = job->number,
+                .system = job->system_uuid,     /* the job outlives the task: it is ended by it */
+                .ended = vsm_now_realtime(),
+                .state = (uint16_t) t->verdict.state,
+                .error_code = t->verdict.state == VSM_JOB_STATE_EXCEPTION ?
+                        vsm_error_to_cim((int) t->verdict.code) : 0,
+                .error = (char*) (t->verdict.sentence ?: ""),
+                .address = job->address,
+                .bytes = stats->memory_processed + stats->disk_processed,
+                .downtime = stats->downtime,
+        };
+        vsm_worker_push(job->manager->worker, VSM_LANE_STORE, &t->task);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "daemon/move.h"
+
+/* What the files of a moving job share. Bus thread only. */
+
+struct VsmMoveJob {
+        VsmMove *run;                   /* NULL while queued */
+        bool resumed;                   /* an earlier run of the daemon called libvirt */
+        bool begun;                     /* libvirt's call was made */
+        bool returned;                  /* and came back */
+        bool ending;                    /* the outcome is known and being written down */
+
+        /* cancelling, for whichever reason */
+        bool cancel;
+        bool kill;
+        bool give_up;                   /* by ourselves: the end is a failure, not a cancel */
+        VsmError give_up_code;
+        const char *give_up_sentence;   /* static */
+        uint64_t cancel_mono;
+        uint64_t kill_tried_mono;
+
+        /* watching */
+        sd_event_source *tick;
+        sd_event_source *timeout;
+        bool sampling, killing;
+        uint64_t moved_mono;            /* when bytes were last seen to move */
+        uint64_t moved_bytes;
+        bool first_iteration_seen;
+};
+
+VsmMoveJob* vsm_move_job_new(void);
+void vsm_move_job_free(VsmMoveJob *move);
+
+/* NULL when the domain has gone for good. */
+VsmSystem* vsm_move_job_system(VsmJob *job);
+
+/* libvirt moves it: MigrationState 2. */
+void vsm_move_job_transferring(VsmJob *job);
+
+/* Starts and stops the ticks that sample, look for stalls, and push a cancel through. */
+void vsm_move_watch_start(VsmJob *job);
+void vsm_move_watch_stop(VsmJob *job);
+
+/* Arms Timeout, counted from acceptance. */
+void vsm_move_watch_timeout(VsmJob *job);
+
+/* We end it ourselves. */
+void vsm_move_job_give_up(VsmJob *job, VsmError code, const char *sentence);
+
+/* The long lane came back, or there was nothing to run. */
+void vsm_move_job_outcome(VsmJob *job, VsmMoveOutcome outcome, const VsmTransferStats *stats, const GError *error);
+
+/* Gives the job to the long lane: facts NULL = run, else resume. */
+void vsm_move_job_run(VsmJob *job, const VsmMoveFacts *facts);

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Jobs that were not at their end when the daemon was: each has its path and number again. What was
+ * queued is queued; what libvirt may have been called for is followed to its end and then asked
+ * about on both hosts; what another boot began is asked about and not started again. Bus thread. */
+
+#include <string.h>
+
+#include "daemon/log.h"
+#include "daemon/move-internal.h"
+#include "daemon/queue.h"
+#include "daemon/service.h"
+
+static VsmJob* job_of(VsmManager *manager, const VsmStoredJob *stored, VsmRequest *request) {
+        VsmJob *job = vsm_job_new(manager, stored->type);
+
+        job->request = request;
+        g_strlcpy(job->system_uuid, stored->system, sizeof job->system_uuid);
+        g_free(job->system_name);
+        job->system_name = g_strdup(stored->system_name);
+        g_free(job->owner);
+        job->owner = g_strdup(stored->owner);
+        job->owner_uid = stored->owner_uid;
+        job->submitted = stored->submitted;
+        job->address = g_strdup(stored->address);
+        job->move = vsm_move_job_new();
+
+        vsm_job_publish(job, stored->number);
+        return job;
+}
+
+static void end_at_once(VsmJob *job, VsmMoveOutcome outcome, const char *why) {
+        static const VsmTransferStats nothing = {};
+        g_autoptr(GError) error = g_error_new_literal(VSM_ERROR, VSM_ERROR_INVALID_STATE, why);
+
+        vsm_move_job_outcome(job, outcome, &nothing, error);
+}
+
+static void follow(VsmJob *job, const VsmStoredJob *stored) {
+        VsmMoveFacts facts = {
+                .persistent = stored->persistent,
+                .autostart = stored->autostart,
+                .paused = stored->paused,
+                .address = stored->address,
+        };
+
+        job->move->resumed = true;
+        job->started = stored->started;
+        vsm_job_set_state(job, VSM_JOB_STATE_STARTING);
+        vsm_job_set_phase(job, VSM_PHASE_PREPARING);
+        vsm_service_count_migrations(job->manager, 1);
+        vsm_move_job_run(job, &facts);
+}
+
+static void recover(VsmManager *manager, const VsmStoredJob *stored) {
+        VsmSystem *system = vsm_system_find(manager, stored->system);
+        g_autoptr(GError) error = NULL;
+        VsmRequest *request = vsm_request_from_text(stored->request, &error);
+        VsmJob *job;
+
+        if (!request) {
+                vsm_log(LOG_ERR, "Job %" PRIu64 " cannot be read back: %s", stored->number, error->message);
+                return;
+        }
+
+        job = job_of(manager, stored, request);
+        vsm_log(LOG_NOTICE, "Job %" PRIu64 " (%s to %s) was not at its end when the service stopped.",
+                job->number, job->system_name, request->destination);
+
+        if (system) {
+                vsm_system_claim(system);
+                vsm_system_set_job(system, job->number);
+                vsm_system_set_migration(system, VSM_MIGRATION_STATE_SETUP, VSM_REASON_NONE);
+        }
+
+        if (stored->begun)
+                follow(job, stored);
+        else if (!g_str_equal(stored->boot_id, manager->boot_id))
+                end_at_once(job, VSM_MOVE_STAYED, "The host was restarted before the migration began.");
+        else if (!system)
+                end_at_once(job, VSM_MOVE_LOST, "The system has gone from this host.");
+        else {
+                vsm_move_watch_timeout(job);
+                vsm_queue_add(manager->queue, job);
+        }
+}
+
+void vsm_move_recover_all(VsmManager *manager) {
+        g_autoptr(GPtrArray) unfinished = g_steal_pointer(&manager->unfinished);
+
+        for (guint i = 0; unfinished && i < unfinished->len; i++)
+                recover(manager, unfinished->pdata[i]);
+
+        vsm_queue_run(manager->queue);
+}

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Watching a migration that libvirt runs: progress, stalls, the time limit, and pushing a cancel
+ * through. libvirt accepts an abort in milliseconds and may still wait for minutes when the other
+ * side does not answer; so a cancel goes on asking, and at the end takes the waiting guest there
+ * away. Bus thread only; libvirt is asked on workers, one question at a time. */
+
+#include "daemon/log.h"
+#include "daemon/move-internal.h"
+#include "daemon/queue.h"
+#include "shared/cleanup.h"
+
+/* 4 samples a second: below the contract's 5 signals, and one QMP question each */
+#define TICK_USEC               (UINT64_C(250) * 1000)
+#define TICK_ACCURACY_USEC      (UINT64_C(10) * 1000)
+
+/* how long an abort may take before the guest at the destination is destroyed */
+#define TERMINATE_GRACE_USEC    (UINT64_C(30) * G_USEC_PER_SEC)        /* the contract's */
+#define GIVE_UP_GRACE_USEC      (UINT64_C(10) * G_USEC_PER_SEC)
+#define KILL_AGAIN_USEC         (UINT64_C(5) * G_USEC_PER_SEC)
+
+/* what of the bar the phases have: the first pass ends near the end, the others move little */
+#define PERCENT_PREPARED        5
+#define PERCENT_MEMORY          90
+
+/* ---- what a sample means ---- */
+
+static const char* verdict_of(VsmJob *job, const VsmTransferStats *stats, bool moving) {
+        unsigned passes = stats->iteration > job->first_iteration ? stats->iteration - job->first_iteration : 0;
+
+        if (!moving)
+                return "stalled";
+        if (stats->throttle > 0)
+                return "throttling";
+        if (passes < 2 || stats->bandwidth == 0)
+                return "unknown";
+        if (stats->dirty_rate < stats->bandwidth)
+                return "converging";
+
+        return job->request->throttling ? "throttling" : "impossible";
+}
+
+static void show_progress(VsmJob *job, const VsmTransferStats *stats) {
+        VsmSystem *system = vsm_move_job_system(job);
+        uint64_t done;
+
+        if (stats->memory_total == 0)
+                return;
+
+        done = stats->memory_total - MIN(stats->memory_remaining, stats->memory_total);
+        vsm_job_set_percent(job, PERCENT_PREPARED + (unsigned) (done * PERCENT_MEMORY / stats->memory_total));
+        if (system)
+                vsm_system_set_progress(system, job->percent);
+}
+
+static void take_sample(VsmJob *job, const VsmTransferStats *stats) {
+        VsmMoveJob *move = job->move;
+        uint64_t now = vsm_now_monotonic(), bytes = stats->memory_processed + stats->disk_processed;
+
+        if (!stats->active)
+                return;
+
+        if (!move->first_iteration_seen && stats->iteration > 0) {
+                move->first_iteration_seen = true;
+                job->first_iteration = stats->iteration - 1;
+        }
+
+        if (bytes != move->moved_bytes) {
+                move->moved_bytes = bytes;
+                move->moved_mono = now;
+        }
+
+        if (bytes > 0)
+                vsm_move_job_transferring(job);
+        if (job->state == VSM_JOB_STATE_STARTING)
+                return;
+
+        vsm_job_set_stats(job, stats);
+        vsm_job_set_verdict(job, verdict_of(job, stats, now - move->moved_mono < 5 * G_USEC_PER_SEC));
+        show_progress(job, stats);
+}
+
+/* ---- asking libvirt ---- */
+
+typedef struct SampleTask {
+        VsmTask task;
+        VsmVirt *virt;
+        VsmMove *run;           /* to be aborted; NULL = only looked at */
+        uint64_t job;
+        char uuid[VSM_UUID_SIZE];
+        VsmTransferStats stats;
+        bool sampled;
+} SampleTask;
+
+static void sample_run(VsmTask *task) {
+        SampleTask *t = (SampleTask*) task;
+
+        if (t->run && !vsm_move_abort(t->run, &task->error))
+                return;
+
+        t->sampled = vsm_virt_sample(t->virt, t->uuid, &t->stats, &task->error);
+}
+
+static void sample_done(VsmTask *task, void *userdata) {
+        SampleTask *t = (SampleTask*) task;
+        VsmJob *job = vsm_job_find(userdata, t->job);
+
+        if (!job || !job->move)
+                return;
+
+        job->move->sampling = false;
+        if (task->error)
+                vsm_log(LOG_DEBUG, "Job %" PRIu64 ": %s", t->job, task->error->message);
+        if (t->sampled && job->move->tick)
+                take_sample(job, &t->stats);
+}
+
+static void sample_free(VsmTask *task) {
+        SampleTask *t = (SampleTask*) task;
+
+        g_clear_pointer(&t->run, vsm_move_unref);
+        g_free(t);
+}
+
+static void sample(VsmJob *job) {
+        SampleTask *t;
+
+        /* a libvirtd that hangs costs one thread, not all */
+        if (job->move->sampling)
+                return;
+
+        t = vsm_task_new(SampleTask, sample_run, sample_done, sample_free);
+        t->virt = job->manager->virt;
+        t->job = job->number;
+        t->run = job->move->cancel ? vsm_move_ref(job->move->run) : NULL;
+        g_strlcpy(t->uuid, job->system_uuid, sizeof t->uuid);
+
+        job->move->sampling = true;
+        vsm_worker_push(job->manager->worker, VSM_LANE_SHORT, &t->task);
+}
+
+typedef struct KillTask {
+        VsmTask task;
+        VsmMove *run;
+        uint64_t job;
+} KillTask;
+
+static void kill_run(VsmTask *task) {
+        (void) vsm_move_kill_incoming(((KillTask*) task)->run, &task->error);
+}
+
+static void kill_done(VsmTask *task, void *userdata) {
+        KillTask *t = (KillTask*) task;
+        VsmJob *job = vsm_job_find(userdata, t->job);
+
+        if (task->error)
+                vsm_log(LOG_NOTICE, "Job %" PRIu64 ": cannot take the waiting guest away at the destination: %s",
+                        t->job, task->error->message);
+        if (job && job->move)
+                job->move->killing = false;
+}
+
+static void kill_free(VsmTask *task) {
+        vsm_move_unref(((KillTask*) task)->run);
+        g_free(task);
+}
+
+static void kill_incoming(VsmJob *job) {
+        VsmMoveJob *move = job->move;
+        KillTask *t;
+
+        if (move->killing)
+                return;
+
+        t = vsm_task_new(KillTask, kill_run, kill_done, kill_free);
+        t->run = vsm_move_ref(move->run);
+        t->job = job->number;
+        move->killing = true;
+        move->kill_tried_mono = vsm_now_monotonic();
+        /* it may wait for the other host: not on the lane of the short calls */
+        vsm_worker_push(job->manager->worker, VSM_LANE_LONG, &t->task);
+}
+
+/* ---- the tick ---- */
+
+static void push_cancel_through(VsmJob *job, uint64_t now) {
+        VsmMoveJob *move = job->move;
+        uint64_t grace = move->kill ? 0 : move->give_up ? GIVE_UP_GRACE_USEC : TERMINATE_GRACE_USEC;
+
+        if (now - move->cancel_mono < grace)
+                return;
+        if (move->kill_tried_mono > 0 && now - move->kill_tried_mono < KILL_AGAIN_USEC)
+                return;
+
+        kill_incoming(job);
+}
+
+static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
+        VsmJob *job = userdata;
+        VsmMoveJob *move = job->move;
+        uint64_t now = vsm_now_monotonic();
+
+        (void) sd_event_source_set_time_relative(source, TICK_USEC);
+        (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+
+        if (!move->cancel && now - move->moved_mono > job->manager->settings.stall_timeout)
+                vsm_move_job_give_up(job, VSM_ERROR_TIMEOUT,
+                                     "No byte has moved for the time that StallTimeout allows; the migration was "
+                                     "given up and the guest runs on here.");
+
+        sample(job);
+        if (move->cancel)
+                push_cancel_through(job, now);
+
+        return 0;
+}
+
+void vsm_move_watch_start(VsmJob *job) {
+        job->move->moved_mono = vsm_now_monotonic();
+
+        if (sd_event_add_time_relative(job->manager->event, &job->move->tick, CLOCK_MONOTONIC, TICK_USEC / 5,
+                                       TICK_ACCURACY_USEC, on_tick, job) < 0)
+                vsm_log(LOG_WARNING, "Cannot watch job %" PRIu64 "; it has no progress.", job->number);
+}
+
+void vsm_move_watch_stop(VsmJob *job) {
+        job->move->tick = sd_event_source_disable_unref(job->move->tick);
+}
+
+static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
+        vsm_move_job_give_up(userdata, VSM_ERROR_TIMEOUT,
+                             "The migration did not end within the Timeout that was asked for; the guest runs on "
+                             "here.");
+        return 0;
+}
+
+void vsm_move_watch_timeout(VsmJob *job) {
+        uint64_t gone = vsm_now_realtime() - job->submitted, limit = job->request->timeout;
+
+        if (limit == 0)
+                return;
+
+        /* wall clock only across a restart of the daemon; from here on the clock that never jumps */
+        if (sd_event_add_time_relative(job->manager->event, &job->move->timeout, CLOCK_MONOTONIC,
+                                       gone < limit ? limit - gone : 0, TICK_ACCURACY_USEC, on_timeout, job) < 0)
+                vsm_log(LOG_WARNING, "Cannot keep the Timeout of job %" PRIu64 ".", job->number);
+}
+
+/* ---- cancelling ---- */
+
+bool vsm_move_job_can_cancel(VsmJob *job) {
+        VsmSystem *system = vsm_move_job_system(job);
+
+        if (job->state == VSM_JOB_STATE_SHUTTING_DOWN)
+                return true;
+
+        return system && vsm_system_migration_state(system) != VSM_MIGRATION_STATE_MOVE;
+}
+
+static void stop_it(VsmJob *job) {
+        static const VsmTransferStats nothing = {};
+        VsmMoveJob *move = job->move;
+
+        move->cancel = true;
+        move->cancel_mono = vsm_now_monotonic();
+        vsm_job_set_cancellable(job, false);
+        vsm_job_set_state(job, VSM_JOB_STATE_SHUTTING_DOWN);
+
+        if (vsm_queue_remove(job->manager->queue, job)) {
+                vsm_move_job_outcome(job, VSM_MOVE_STAYED, &nothing, NULL);
+                return;
+        }
+
+        vsm_move_cancel(move->run);
+        if (move->begun && !move->returned)
+                sample(job);
+}
+
+void vsm_move_job_cancel(VsmJob *job, bool kill) {
+        VsmMoveJob *move = job->move;
+
+        /* the outcome is known, and shown in a moment */
+        if (move->ending)
+                return;
+
+        move->kill |= kill;
+        if (!move->cancel)
+                stop_it(job);
+}
+
+void vsm_move_job_give_up(VsmJob *job, VsmError code, const char *sentence) {
+        VsmMoveJob *move = job->move;
+
+        if (move->ending || move->cancel || !vsm_move_job_can_cancel(job))
+                return;
+
+        move->give_up = true;
+        move->give_up_code = code;
+        move->give_up_sentence = sentence;
+        stop_it(job);
+}
+
+/* ---- SetParameters ---- */
+
+VsmRequest* vsm_move_parameters_parse(VsmJob *job, GVariant *parameters, GError **error) {
+        static const char *const keys[] = { "Bandwidth", "BandwidthUnit", "MaximumDowntime", NULL };
+        g_autoptr(GVariant) none = g_variant_ref_sink(g_variant_new_array(G_VARIANT_TYPE("{sv}"), NULL, 0));
+        g_autoptr(GVariant) nothing = g_variant_ref_sink(g_variant_new_array(G_VARIANT_TYPE_VARDICT, NULL, 0));
+        g_autoptr(VsmRequest) wish = NULL;
+        GVariantIter iter;
+        const char *key;
+
+        g_variant_iter_init(&iter, parameters);
+        while (g_variant_iter_next(&iter, "{&sv}", &key, NULL))
+                if (!g_strv_contains(keys, key)) {
+                        g_autofree char *safe = g_strescape(key, NULL);
+
+                        g_set_error(error, VSM_ERROR, VSM_ERROR_INVALID_PARAMETER,
+                                    "'%.64s' cannot be changed while a migration runs; Bandwidth, BandwidthUnit and "
+                                    "MaximumDowntime can.", safe);
+                        return NULL;
+                }
+
+        /* the same table of keys and the same arithmetic as for the request itself */
+        wish = vsm_request_new(job->request->destination, parameters, none, nothing, error);
+        if (!wish || !vsm_request_resolve(wish, &job->manager->settings, error))
+                return NULL;
+
+        return g_steal_pointer(&wish);
+}
+
+typedef struct ParametersTask {
+        VsmTask task;
+        VsmVirt *virt;
+        char uuid[VSM_UUID_SIZE];
+        bool set_bandwidth;
+        uint64_t bandwidth;
+        unsigned max_downtime;
+        sd_bus_message *call;
+} ParametersTask;
+
+static void parameters_run(VsmTask *task) {
+        ParametersTask *t = (ParametersTask*) task;
+
+        if (t->set_bandwidth && !vsm_virt_set_bandwidth(t->virt, t->uuid, t->bandwidth, &task->error))
+                return;
+        if (t->max_downtime > 0)
+                (void) vsm_virt_set_max_downtime(t->virt, t->uuid, t->max_downtime, &task->error);
+}
+
+static void parameters_done(VsmTask *task, void *userdata) {
+        ParametersTask *t = (ParametersTask*) task;
+
+        if (task->error)
+                vsm_bus_reply_error(t->call, task->error);
+        else
+                (void) sd_bus_reply_method_return(t->call, NULL);
+}
+
+static void parameters_free(VsmTask *task) {
+        sd_bus_message_unref(((ParametersTask*) task)->call);
+        g_free(task);
+}
+
+bool vsm_move_job_set_parameters(VsmJob *job, VsmRequest *wish, sd_bus_message *call, GError **error) {
+        ParametersTask *t;
+
+        if (!job->move->begun || job->move->returned || job->move->cancel) {
+                g_set_error(error, VSM_ERROR, VSM_ERROR_INVALID_STATE,
+                            "Parameters can be changed only while memory is moving.");
+                return false;
+        }
+
+        t = vsm_task_new(ParametersTask, parameters_run, parameters_done, parameters_free);
+        t->virt = job->manager->virt;
+        g_strlcpy(t->uuid, job->system_uuid, sizeof t->uuid);
+        t->set_bandwidth = wish->bandwidth > 0;
+        t->bandwidth = wish->bandwidth;
+        t->max_downtime = wish->max_downtime;
+        t->call = sd_bus_message_ref(call);
+        vsm_worker_push(job->manager->worker, VSM_LANE_SHORT, &t->task);
+        return true;
+}

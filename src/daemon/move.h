@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "daemon/job.h"
+#include "daemon/system.h"
+
+/* A job that moves a virtual system: accepted, queued, run on the long lane, watched, cancelled, ended.
+ *
+ *      move-accept.c   from an authorized call to a job on the bus, in the queue
+ *      move.c          from the queue to the end
+ *      move-watch.c    progress, stalls, cancelling what does not want to
+ *      move-recover.c  jobs of an earlier run of the daemon
+ *
+ * Bus thread only. */
+
+/* Everything is checked and allowed: writes the job down, then answers the call and queues it. Takes
+ * request. */
+void vsm_move_job_accept(VsmManager *manager, sd_bus_message *call, VsmSystem *system, VsmRequest *request,
+                         uid_t caller);
+
+/* The job has its number and its object: MigrationState 1, its time limit, the queue. */
+void vsm_move_job_enqueue(VsmJob *job, VsmSystem *system);
+
+/* Its turn has come. */
+void vsm_move_job_start(VsmJob *job);
+
+/* MigrationState is 1 or 2, or it is being cancelled already. */
+bool vsm_move_job_can_cancel(VsmJob *job);
+void vsm_move_job_cancel(VsmJob *job, bool kill);
+
+/* libvirt's events about the system of the job, if it has one. */
+void vsm_move_job_on_iteration(VsmManager *manager, const char *uuid, int iteration);
+void vsm_move_job_on_handed_over(VsmManager *manager, const char *uuid);
+
+/* Transfer.SetParameters: form first, then what it does; answers the call. */
+VsmRequest* vsm_move_parameters_parse(VsmJob *job, GVariant *parameters, GError **error);
+bool vsm_move_job_set_parameters(VsmJob *job, VsmRequest *wish, sd_bus_message *call, GError **error);
+
+/* Jobs that the store says were not at their end, once libvirt's systems are known. */
+void vsm_move_recover_all(VsmManager *manager);

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The queue of accepted jobs, and the rule when one starts. Bus thread only. */
+
+#include "daemon/move.h"
+#include "daemon/queue.h"
+#include "daemon/service.h"
+
+struct VsmQueue {
+        VsmManager *manager;
+        GSequence *jobs;        /* borrowed; sorted by turn */
+};
+
+static int compare_turn(const void *a, const void *b, void *userdata) {
+        const VsmJob *x = a, *y = b;
+
+        if (x->request->priority != y->request->priority)
+                return x->request->priority < y->request->priority ? -1 : 1;
+
+        return x->number < y->number ? -1 : x->number > y->number;
+}
+
+VsmQueue* vsm_queue_new(VsmManager *manager) {
+        VsmQueue *queue = g_new0(VsmQueue, 1);
+
+        queue->manager = manager;
+        queue->jobs = g_sequence_new(NULL);
+        return queue;
+}
+
+void vsm_queue_free(VsmQueue *queue) {
+        if (!queue)
+                return;
+
+        g_sequence_free(queue->jobs);
+        g_free(queue);
+}
+
+static void length_changed(VsmQueue *queue) {
+        vsm_lookup_queue_changed(queue->manager);
+        vsm_manager_update_status(queue->manager);
+}
+
+void vsm_queue_add(VsmQueue *queue, VsmJob *job) {
+        (void) g_sequence_insert_sorted(queue->jobs, job, compare_turn, NULL);
+        length_changed(queue);
+}
+
+bool vsm_queue_remove(VsmQueue *queue, VsmJob *job) {
+        GSequenceIter *iter = g_sequence_lookup(queue->jobs, job, compare_turn, NULL);
+
+        if (!iter)
+                return false;
+
+        g_sequence_remove(iter);
+        length_changed(queue);
+        return true;
+}
+
+void vsm_queue_run(VsmQueue *queue) {
+        VsmManager *manager = queue->manager;
+
+        /* without libvirt every one of them would only fail: they wait until it is back */
+        while (manager->libvirt_up &&
+               vsm_service_active_migrations(manager) < manager->settings.max_migrations) {
+                GSequenceIter *first = g_sequence_get_begin_iter(queue->jobs);
+                VsmJob *job;
+
+                if (g_sequence_iter_is_end(first))
+                        return;
+
+                job = g_sequence_get(first);
+                g_sequence_remove(first);
+                length_changed(queue);
+                vsm_move_job_start(job);
+        }
+}
+
+unsigned vsm_queue_length(VsmQueue *queue) {
+        return (unsigned) g_sequence_get_length(queue->jobs);
+}

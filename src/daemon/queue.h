@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "daemon/job.h"
+
+/* Jobs that are accepted and wait for their turn: by priority (lower is sooner), then by number, while
+ * fewer than MaximumActiveVirtualSystemMigration run. Bus thread only. */
+
+VsmQueue* vsm_queue_new(VsmManager *manager);
+void vsm_queue_free(VsmQueue *queue);
+
+void vsm_queue_add(VsmQueue *queue, VsmJob *job);
+
+/* false when it was not in it. */
+bool vsm_queue_remove(VsmQueue *queue, VsmJob *job);
+
+/* Starts as many as may run now. Call after anything that makes room. */
+void vsm_queue_run(VsmQueue *queue);
+
+unsigned vsm_queue_length(VsmQueue *queue);

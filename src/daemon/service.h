@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "daemon/manager.h"
+
+/* The migration service itself, on the root object: 31 properties of
+ * Msvm_VirtualSystemMigrationService, its settings and its capabilities. Bus thread only. */
+
+VsmService* vsm_service_new(VsmManager *manager);
+void vsm_service_free(VsmService *service);
+int vsm_service_register(VsmManager *manager);
+
+/* libvirt of this host came or went. */
+void vsm_service_libvirt_changed(VsmManager *manager);
+
+/* An address of this host, a subnet, or a bridge of libvirt's changed. */
+void vsm_service_addresses_changed(VsmManager *manager);
+
+/* The host's name changed, maybe. */
+void vsm_service_host_name_changed(VsmManager *manager);
+
+/* The number of running migrations changed by this much. */
+void vsm_service_count_migrations(VsmManager *manager, int delta);
+unsigned vsm_service_active_migrations(VsmManager *manager);
+
+/* false with VSM_ERROR_SYSTEM_NOT_AVAILABLE or VSM_ERROR_INVALID_STATE when no migration may start. */
+bool vsm_service_accepts(VsmManager *manager, GError **error);
+
+/* ---- method handlers, each in a file of its own ---- */
+int vsm_method_migrate_to_host(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int vsm_method_check_to_host(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int vsm_method_not_built(sd_bus_message *call, void *userdata, sd_bus_error *error);
+
+/* ---- the other interfaces of the root ---- */
+int vsm_settings_register(VsmManager *manager);         /* settings.c */
+int vsm_capabilities_register(VsmManager *manager);     /* capabilities.c */
+int vsm_lookup_register(VsmManager *manager);           /* lookup.c: Manager */
+void vsm_lookup_libvirt_changed(VsmManager *manager);
+void vsm_lookup_queue_changed(VsmManager *manager);

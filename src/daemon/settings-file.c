@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The service's settings: names, ranges, and the configuration files that give their defaults. Bus
+ * thread, at start and on SIGHUP; vsm_settings_apply() is pure.
+ *
+ * Forms of a value in a file, by the type that the setting has on the bus:
+ *   boolean            true or false
+ *   integer            digits
+ *   StallTimeout       a number with s (seconds; also without a unit), min or h: 120, 120s, 2min
+ *   MaximumBandwidth   bytes per second, or with K, M or G: 1024, 1024^2 or 1024^3 of them: 100M
+ *   DefaultPostCopy    never, auto or now */
+
+#include <stddef.h>
+#include <string.h>
+
+#include "daemon/key.h"
+#include "daemon/settings-file.h"
+#include "shared/enums.h"
+#include "shared/error.h"
+
+#define SECOND UINT64_C(1000000)
+
+void vsm_settings_defaults(VsmSettingsData *ret) {
+        *ret = (VsmSettingsData) {
+                .enable_migration = true,
+                .max_migrations = 2,
+                .max_storage = 2,
+                .authentication = VSM_AUTHENTICATION_X509,
+                .default_transport = VSM_TRANSPORT_TLS,
+                .default_post_copy = "never",
+                .compression = false,
+                .smb = false,
+                .max_bandwidth = 0,
+                .stall_timeout = 120 * SECOND,
+                .history_limit = 10000,
+        };
+}
+
+static bool number_is_authentication(uint64_t value) {
+        return value <= VSM_AUTHENTICATION_KERBEROS ||
+                (value >= VSM_AUTHENTICATION_X509 && value <= VSM_AUTHENTICATION_NONE);
+}
+
+static bool number_is_transport(uint64_t value) {
+        return value <= VSM_TRANSPORT_IPC || value == VSM_TRANSPORT_SMB;
+}
+
+static bool number_is_bandwidth(uint64_t value) {
+        return value == 0 || value >= VSM_SETTINGS_BANDWIDTH_MIN;
+}
+
+static char* text_post_copy(const char *text, GError **error G_GNUC_UNUSED) {
+        static const char *const words[] = { "never", "auto", "now", NULL };
+
+        return g_strv_contains(words, text) ? g_strdup(text) : NULL;
+}
+
+#define KEY(key, bus, ...) { .name = key, .type = bus, __VA_ARGS__ }
+#define LAND(where, member) .landing = VSM_LAND_##where, .offset = offsetof(VsmSettingsData, member)
+
+/* Zero is a number as others, but for the transport (an enumeration) and the time (an interval), where
+ * it is Null. */
+static const VsmKey keys[] = {
+        KEY("EnableVirtualSystemMigration", "b", LAND(BOOL, enable_migration)),
+        KEY("MaximumActiveVirtualSystemMigration", "u", .zero_counts = true,
+            .min = 1, .max = VSM_SETTINGS_MIGRATIONS_MAX, LAND(UINT32, max_migrations)),
+        KEY("MaximumActiveStorageMigration", "u", .zero_counts = true,
+            .min = 1, .max = VSM_SETTINGS_MIGRATIONS_MAX, LAND(UINT32, max_storage)),
+        KEY("AuthenticationType", "u", .zero_counts = true,
+            .want = "32768 (X.509), 32769 (SSH) or 32770 (none)",
+            .number = number_is_authentication, LAND(UINT32, authentication)),
+        KEY("DefaultTransportType", "q", .want = "2 (SSH), 3 (TLS), 4 (TLS Strict) or 5 (TCP)",
+            .number = number_is_transport, LAND(UINT16, default_transport)),
+        KEY("DefaultPostCopy", "s", .want = "\"never\", \"auto\" or \"now\"",
+            .text = text_post_copy, LAND(CHARS8, default_post_copy)),
+        KEY("EnableCompression",  "b", LAND(BOOL, compression)),
+        KEY("EnableSmbTransport", "b", LAND(BOOL, smb)),
+        KEY("MaximumBandwidth", "t", .zero_counts = true,
+            .want = "0 (no limit) or at least 1048576 bytes per second",
+            .max = INT64_MAX, .number = number_is_bandwidth, LAND(UINT64, max_bandwidth)),
+        KEY("StallTimeout", "t", .want = "a time from 1 second to 7 days",
+            .min = SECOND, .max = 7 * 24 * 3600 * SECOND, LAND(UINT64, stall_timeout)),
+        KEY("HistoryLimit", "u", .zero_counts = true, LAND(UINT32, history_limit)),
+        {}
+};
+
+/* What the platform cannot do, of values that are well-formed. */
+static bool check_supported(const VsmSettingsData *settings, GError **error) {
+        if (settings->authentication <= VSM_AUTHENTICATION_KERBEROS) {
+                g_set_error(error, VSM_ERROR, VSM_ERROR_NOT_SUPPORTED,
+                            "AuthenticationType %u (%s) is not supported here; there are 32768 (X.509), "
+                            "32769 (SSH) and 32770 (none).", settings->authentication,
+                            settings->authentication == VSM_AUTHENTICATION_CREDSSP ? "CredSSP" : "Kerberos");
+                return false;
+        }
+
+        if (vsm_transport_strength(settings->default_transport) == 0) {
+                g_set_error(error, VSM_ERROR, VSM_ERROR_NOT_SUPPORTED,
+                            "DefaultTransportType %u is not supported here; there are 2 (SSH), 3 (TLS), "
+                            "4 (TLS Strict) and 5 (TCP).", settings->default_transport);
+                return false;
+        }
+
+        if (settings->smb) {
+                g_set_error(error, VSM_ERROR, VSM_ERROR_NOT_SUPPORTED,
+                            "EnableSmbTransport true is not supported here: there is no SMB transport.");
+                return false;
+        }
+
+        return true;
+}
+
+gboolean vsm_settings_apply(VsmSettingsData *settings, const char *key, GVariant *value, GError **error) {
+        VsmSettingsData changed = *settings;
+        const VsmKey *known = NULL;
+
+        known = vsm_key_find(keys, "ServiceSettingData", key, error);
+        if (!known)
+                return FALSE;
+
+        if (!vsm_key_read(known, "ServiceSettingData", value, &changed, NULL, error))
+                return FALSE;
+
+        if (!check_supported(&changed, error))
+                return FALSE;
+
+        *settings = changed;
+        return TRUE;
+}
+
+/* ---- files ---- */
+
+/* Other parts' groups: their keys are known here so that they are not reported, and not read. */
+static const struct {
+        const char *group;
+        const char *keys[8];
+} elsewhere[] = {
+        { "Storage",    { "Directories", NULL } },
+        { "Evacuation", { "PowerOff", "Reboot", "Halt", "KExec", "Fallback", "BringBack", NULL } },
+};
+
+typedef struct Unit {
+        const char *suffix;
+        uint64_t factor;
+} Unit;
+
+static const Unit units_time[] = {
+        { "", SECOND }, { "s", SECOND }, { "min", 60 * SECOND }, { "h", 3600 * SECOND }, {}
+};
+static const Unit units_bandwidth[] = {
+        { "", 1 }, { "K", UINT64_C(1) << 10 }, { "M", UINT64_C(1) << 20 }, { "G", UINT64_C(1) << 30 }, {}
+};
+static const Unit units_none[] = { { "", 1 }, {} };
+
+static bool parse_number(const char *text, const Unit *units, uint64_t *ret) {
+        size_t digits = strspn(text, "0123456789");
+        g_autofree char *number = g_strndup(text, digits);
+        uint64_t value = 0;
+
+        if (!g_ascii_string_to_unsigned(number, 10, 0, UINT64_MAX, &value, NULL))
+                return false;
+
+        for (const Unit *unit = units; unit->suffix; unit++)
+                if (g_str_equal(text + digits, unit->suffix))
+                        return !__builtin_mul_overflow(value, unit->factor, ret);
+
+        return false;
+}
+
+/* As it would come over the bus, floating; NULL when the text has not the key's form. */
+static GVariant* value_from_text(const VsmKey *key, const char *text) {
+        const Unit *units = units_none;
+        uint64_t value = 0;
+
+        switch (key->type[0]) {
+        case 'b':
+                if (!g_str_equal(text, "true") && !g_str_equal(text, "false"))
+                        return NULL;
+                return g_variant_new_boolean(g_str_equal(text, "true"));
+        case 's':
+                return text[0] ? g_variant_new_string(text) : NULL;
+        default:
+                break;
+        }
+
+        if (g_str_equal(key->name, "StallTimeout"))
+                units = units_time;
+        else if (g_str_equal(key->name, "MaximumBandwidth"))
+                units = units_bandwidth;
+
+        if (!parse_number(text, units, &value))
+                return NULL;
+
+        /* Null is for callers; who writes a 0 into a file means it */
+        if (value == 0 && !key->zero_counts)
+                return NULL;
+
+        return g_variant_new_uint64(value);
+}
+
+typedef struct Reader {
+        VsmSettingsData *settings;
+        GPtrArray *complaints;
+        const char *file;
+        unsigned line;
+        char *group;                    /* NULL before the first */
+} Reader;
+
+static void G_GNUC_PRINTF(2, 3) complain(Reader *reader, const char *format, ...) {
+        g_autofree char *what = NULL;
+        va_list ap;
+
+        va_start(ap, format);
+        what = g_strdup_vprintf(format, ap);
+        va_end(ap);
+
+        if (reader->line > 0)
+                g_ptr_array_add(reader->complaints,
+                                g_strdup_printf("%s:%u: %s", reader->file, reader->line, what));
+        else
+                g_ptr_array_add(reader->complaints, g_strdup_printf("%s: %s", reader->file, what));
+}
+
+static void read_service_key(Reader *reader, const char *name, const char *text) {
+        g_autoptr(GVariant) value = NULL;
+        g_autoptr(GError) error = NULL;
+        g_autofree char *quoted = NULL;
+        const VsmKey *key = NULL;
+
+        key = vsm_key_find(keys, "[Service]", name, &error);
+        if (!key) {
+                complain(reader, "%s The line is ignored.", error->message);
+                return;
+        }
+
+        value = value_from_text(key, text);
+        if (!value) {
+                quoted = vsm_text_quote(text);
+                complain(reader, "%s: \"%s\" is not %s. The line is ignored.", name, quoted,
+                         key->want ?: key->type[0] == 'b' ? "true or false" : "a number in digits");
+                return;
+        }
+
+        g_variant_ref_sink(value);
+        if (!vsm_settings_apply(reader->settings, name, value, &error))
+                complain(reader, "%s The line is ignored.", error->message);
+}
+
+static void read_key(Reader *reader, const char *name, const char *text) {
+        g_autofree char *quoted = vsm_text_quote(name);
+
+        if (g_str_equal(reader->group, "Service")) {
+                read_service_key(reader, name, text);
+                return;
+        }
+
+        for (size_t i = 0; i < G_N_ELEMENTS(elsewhere); i++)
+                if (g_str_equal(elsewhere[i].group, reader->group)) {
+                        if (!g_strv_contains(elsewhere[i].keys, name))
+                                complain(reader, "[%s]: \"%s\" is unknown. The line is ignored.",
+                                         reader->group, quoted);
+                        return;
+                }
+
+        /* of an unknown group; that was said at its head */
+}
+
+static void read_group(Reader *reader, const char *name) {
+        g_autofree char *quoted = vsm_text_quote(name);
+
+        g_free(reader->group);
+        reader->group = g_strdup(name);
+
+        if (g_str_equal(name, "Service"))
+                return;
+
+        for (size_t i = 0; i < G_N_ELEMENTS(elsewhere); i++)
+                if (g_str_equal(elsewhere[i].group, name))
+                        return;
+
+        complain(reader, "The group [%s] is unknown; there are [Service], [Storage] and [Evacuation]. "
+                 "It is ignored.", quoted);
+}
+
+/* Each line is a key file of its own, under its group's head: GKeyFile stays the judge of the form, a
+ * bad line costs nothing but itself, and its number is known. */
+static void read_line(Reader *reader, const char *line) {
+        g_autoptr(GKeyFile) file = g_key_file_new();
+        g_autoptr(GError) error = NULL;
+        g_autofree char *text = NULL, *value = NULL, *group = NULL;
+        g_auto(GStrv) names = NULL;
+        bool head = line[0] == '[';
+
+        text = head ? g_strdup(line) : g_strconcat("[Group]\n", line, NULL);
+
+        if (!g_key_file_load_from_data(file, text, -1, G_KEY_FILE_NONE, NULL)) {
+                complain(reader, "This is neither a [Group] nor a Key=value. The line is ignored.");
+                return;
+        }
+
+        if (head) {
+                group = g_key_file_get_start_group(file);
+                read_group(reader, group);
+                return;
+        }
+
+        /* blank or a comment */
+        names = g_key_file_get_keys(file, "Group", NULL, NULL);
+        if (!names || !names[0])
+                return;
+
+        if (!reader->group) {
+                complain(reader, "A key stands before the first [Group]. The line is ignored.");
+                return;
+        }
+
+        value = g_key_file_get_string(file, "Group", names[0], &error);
+        if (!value) {
+                complain(reader, "%s The line is ignored.", error->message);
+                return;
+        }
+
+        read_key(reader, names[0], g_strstrip(value));
+}
+
+static void read_file(VsmSettingsData *settings, const char *path, GPtrArray *complaints) {
+        Reader reader = { .settings = settings, .complaints = complaints, .file = path };
+        g_autoptr(GError) error = NULL;
+        g_autofree char *contents = NULL;
+        g_auto(GStrv) lines = NULL;
+        size_t length = 0;
+
+        if (!g_file_get_contents(path, &contents, &length, &error)) {
+                if (!g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+                        complain(&reader, "The file cannot be read: %s", error->message);
+                return;
+        }
+
+        /* what stands behind one would be lost without a word */
+        if (strlen(contents) != length)
+                complain(&reader, "A NUL byte is in the file; nothing behind it is read.");
+
+        lines = g_strsplit(contents, "\n", -1);
+
+        for (size_t i = 0; lines[i]; i++) {
+                reader.line = i + 1;
+                read_line(&reader, g_strchomp(lines[i]));
+        }
+
+        g_free(reader.group);
+}
+
+static int compare_names(const void *a, const void *b) {
+        return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+static void read_directory(VsmSettingsData *settings, const char *directory, GPtrArray *complaints) {
+        g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GDir) dir = NULL;
+        const char *name = NULL;
+
+        dir = g_dir_open(directory, 0, &error);
+        if (!dir) {
+                Reader reader = { .complaints = complaints, .file = directory };
+
+                if (!g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+                        complain(&reader, "The directory cannot be read: %s", error->message);
+                return;
+        }
+
+        while ((name = g_dir_read_name(dir)))
+                if (name[0] != '.' && g_str_has_suffix(name, ".conf"))
+                        g_ptr_array_add(names, g_strdup(name));
+
+        g_ptr_array_sort(names, compare_names);
+
+        for (size_t i = 0; i < names->len; i++) {
+                g_autofree char *path = g_build_filename(directory, names->pdata[i], NULL);
+
+                read_file(settings, path, complaints);
+        }
+}
+
+char** vsm_settings_read(const char *file, const char *directory, VsmSettingsData *ret) {
+        g_autoptr(GPtrArray) complaints = g_ptr_array_new();
+
+        vsm_settings_defaults(ret);
+        read_file(ret, file, complaints);
+        read_directory(ret, directory, complaints);
+
+        g_ptr_array_add(complaints, NULL);
+        return (char **) g_ptr_array_free(g_steal_pointer(&complaints), FALSE);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What has to survive: jobs with what was asked, what was done to a guest on their behalf, each
+ * system's MigrationState. SQLite in the state directory. Every function may wait for the disk:
+ * for workers, never for the bus thread, except vsm_store_open() at start. Any worker may call at
+ * any time; a call has reached the disk when it returns true. */
+
+typedef struct VsmStore VsmStore;
+
+typedef struct VsmStoredJob {
+        uint64_t number;                /* given by insert, never used again */
+        uint16_t type;                  /* VSM_JOB_TYPE_* */
+        char *system;                   /* UUID */
+        char *system_name;
+        char *owner;                    /* user name */
+        uint32_t owner_uid;
+        char *request;                  /* vsm_request_to_text() */
+        char *destination;
+        char *boot_id;                  /* of the boot in which it was accepted */
+        uint64_t submitted;             /* µs, wall clock; so are the next two, 0 = not yet */
+        uint64_t started;
+        uint64_t ended;
+        uint16_t state;                 /* VSM_JOB_STATE_* */
+        uint16_t error_code;
+        char *error;                    /* sentence of ours, "" */
+
+        /* written down before libvirt's call: what to give back */
+        bool begun;                     /* libvirt may have been called */
+        bool persistent;
+        bool autostart;
+        bool paused;
+        char *address;                  /* of the destination, as dialled */
+
+        /* what it cost */
+        uint64_t bytes;
+        uint32_t downtime;              /* ms */
+} VsmStoredJob;
+
+void vsm_stored_job_free(VsmStoredJob *job);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VsmStoredJob, vsm_stored_job_free)
+
+typedef struct VsmStoredSystem {
+        char *uuid;
+        uint32_t migration_state;       /* 4 or 5: 0 is not kept; 1-3 belong to an unfinished job */
+        uint32_t reason;
+} VsmStoredSystem;
+
+void vsm_stored_system_free(VsmStoredSystem *system);
+
+/* directory exists. A damaged or foreign file is set aside beside the new one; *ret_set_aside (if
+ * not NULL) then is its new path, to be reported (NULL else). A full or read-only disk, or another
+ * process that has the store open, is an error and sets nothing aside. */
+VsmStore* vsm_store_open(const char *directory, char **ret_set_aside, GError **error);
+void vsm_store_close(VsmStore *store);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VsmStore, vsm_store_close)
+
+/* Sets job->number. */
+bool vsm_store_job_insert(VsmStore *store, VsmStoredJob *job, GError **error);
+
+/* Before libvirt is called: begun and what to give back. */
+bool vsm_store_job_begin(VsmStore *store, uint64_t number, bool persistent, bool autostart, bool paused,
+                         const char *address, GError **error);
+
+bool vsm_store_job_started(VsmStore *store, uint64_t number, uint64_t when, GError **error);
+
+/* For jobs that never touch their system's MigrationState (checks, evacuations). */
+#define VSM_STORE_STATE_KEEP UINT32_MAX
+
+/* The end: the job and the state of the system it was inserted with in one transaction, from number,
+ * started (the later counts), ended (not 0), state, error_code, error, bytes and downtime. May be
+ * repeated. migration_state 0 removes the system's row, VSM_STORE_STATE_KEEP leaves it. */
+bool vsm_store_job_end(VsmStore *store, const VsmStoredJob *end, uint32_t migration_state, uint32_t reason,
+                       GError **error);
+
+/* All without an end, oldest first, as VsmStoredJob. */
+GPtrArray* vsm_store_jobs_unfinished(VsmStore *store, GError **error);
+
+/* Forgets finished ones beyond the newest limit. */
+bool vsm_store_history_trim(VsmStore *store, uint32_t limit, GError **error);
+
+/* The one of system's rows: 4 or 5 with its reason, 0 removes it. */
+bool vsm_store_system_set(VsmStore *store, const char *uuid, uint32_t migration_state, uint32_t reason,
+                          GError **error);
+
+/* All, as VsmStoredSystem. */
+GPtrArray* vsm_store_systems(VsmStore *store, GError **error);
+
+/* A time that is kept from the first start on: InstallDate of the service. µs, wall clock; 0 with
+ * error. */
+uint64_t vsm_store_install_date(VsmStore *store, uint64_t now, GError **error);
