@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Watches one job to its end, for a person or a script.
+ *
+ *      following --^C, on a terminal--> asking --c--> following, the service cancels
+ *          |                              | \--Enter--> following
+ *          |                              \--b, ^C--> left
+ *          |--^C elsewhere, SIGTERM, SIGHUP--> left: the migration goes on
+ *          |--the service leaves the bus--> following, when it is back: same job, same path
+ *          \--final JobState--> ended, the result is told
+ *
+ * One thread only. */
+
+#include <errno.h>
+#include <glib/gi18n.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+#include <systemd/sd-event.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "client/follow.h"
+#include "client/message.h"
+#include "client/mirror.h"
+#include "client/outcome.h"
+#include "client/output.h"
+#include "client/progress.h"
+#include "client/reasons.h"
+#include "client/text.h"
+#include "shared/enums.h"
+
+struct VsmFollow {
+        VsmClient *client;
+        sd_event *event;
+        VsmMirror *mirror;
+        VsmProgress *progress;
+        int fd;                         /* where progress and remarks go */
+        char *path;
+        bool loaded;
+        sd_event_source *answer;        /* while we ask */
+        sd_bus_slot *cancel;            /* while the service is asked to cancel */
+
+        enum {
+                FOLLOW_RUNNING,
+                FOLLOW_ENDED,
+                FOLLOW_LEFT,            /* the user wants it so */
+                FOLLOW_UNKNOWN,         /* the end cannot be seen any more */
+        } state;
+};
+
+/* A remark between two states of the bar. */
+static void say(VsmFollow *f, const char *format, ...) G_GNUC_PRINTF(2, 3);
+static void say(VsmFollow *f, const char *format, ...) {
+        g_autofree char *text = NULL;
+        va_list ap;
+
+        va_start(ap, format);
+        text = g_strdup_vprintf(format, ap);
+        va_end(ap);
+
+        vsm_progress_hide(f->progress);
+        if (f->fd == STDERR_FILENO)
+                g_printerr("%s", text);
+        else
+                g_print("%s", text);
+}
+
+static const char* job_number(VsmFollow *f) {
+        return strrchr(f->path, '/') + 1;
+}
+
+static void leave(VsmFollow *f, int state) {
+        if (f->state == FOLLOW_RUNNING)
+                f->state = state;
+
+        (void) sd_event_exit(f->event, 0);
+}
+
+static VsmProgressState current(VsmFollow *f) {
+        VsmProgressState state = {
+                .job = vsm_mirror_get(f->mirror, f->path, VSM_INTERFACE_JOB),
+                .transfer = vsm_mirror_get(f->mirror, f->path, VSM_INTERFACE_TRANSFER),
+        };
+
+        state.system = vsm_mirror_get(f->mirror, vsm_object_get_string(state.job, "VirtualSystem"),
+                                      VSM_INTERFACE_SYSTEM);
+        return state;
+}
+
+/* Shows what is, and notices the end. */
+static void update(VsmFollow *f) {
+        VsmProgressState state = current(f);
+
+        if (!state.job)
+                return;
+
+        if (vsm_job_state_is_final((uint16_t) vsm_object_get_uint(state.job, "JobState"))) {
+                leave(f, FOLLOW_ENDED);
+                return;
+        }
+
+        /* not while there is a question on the screen */
+        if (!f->answer)
+                vsm_progress_update(f->progress, &state, (uint64_t) g_get_monotonic_time());
+}
+
+static void on_gone(VsmFollow *f) {
+        say(f, _("Job %s is not there any more, and its end was not seen. "
+                 "'vsmctl list' tells whether the system is still here.\n"), job_number(f));
+        leave(f, FOLLOW_UNKNOWN);
+}
+
+static bool is_ours(VsmFollow *f, const char *path) {
+        VsmProgressState state = current(f);
+
+        return g_str_equal(path, f->path) ||
+                g_str_equal(path, vsm_object_get_string(state.job, "VirtualSystem"));
+}
+
+static void on_mirror(
+                VsmMirror *mirror,
+                VsmMirrorEvent event,
+                const char *path,
+                const char *interface,
+                JsonObject *properties,
+                void *userdata) {
+
+        VsmFollow *f = userdata;
+
+        /* signals of before the job was known, or after its end */
+        if (!f->path || f->state != FOLLOW_RUNNING)
+                return;
+
+        switch (event) {
+        case VSM_MIRROR_LOADED:
+                /* The first answer was given before the job was started, then ADDED comes next. In a later
+                 * one it has to be. */
+                if (f->loaded && !current(f).job)
+                        on_gone(f);
+                f->loaded = true;
+                update(f);
+                break;
+        case VSM_MIRROR_ADDED:
+        case VSM_MIRROR_CHANGED:
+                if (is_ours(f, path))
+                        update(f);
+                break;
+        case VSM_MIRROR_REMOVED:
+                if (g_str_equal(path, f->path))
+                        on_gone(f);
+                break;
+        case VSM_MIRROR_SERVICE_GONE:
+                say(f, _("The service left the bus. The migration is done by libvirt and goes on; "
+                         "waiting for the service to come back.\n"));
+                break;
+        case VSM_MIRROR_SERVICE_BACK:
+                say(f, _("The service is back.\n"));
+                break;
+        case VSM_MIRROR_LOST:
+                say(f, _("The connection to the service is lost. What was started goes on without us.\n"));
+                leave(f, FOLLOW_UNKNOWN);
+                break;
+        }
+}
+
+static int on_cancel_reply(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
+        const sd_bus_error *e = sd_bus_message_get_error(reply);
+        g_autofree char *message = NULL;
+        VsmFollow *f = userdata;
+
+        f->cancel = sd_bus_slot_unref(f->cancel);
+        if (!e)
+                return 0;
+
+        /* too late to cancel, for one: the end will tell */
+        message = vsm_text_escape(e->message);
+        say(f, _("It cannot be cancelled: %s\n"), message);
+        return 0;
+}
+
+static void cancel(VsmFollow *f) {
+        int r;
+
+        f->cancel = sd_bus_slot_unref(f->cancel);
+        r = sd_bus_call_method_async(f->client->bus, &f->cancel, VSM_BUS_NAME, f->path, VSM_INTERFACE_JOB,
+                                     "RequestStateChange", on_cancel_reply, f, "qt", 4, UINT64_C(0));
+        if (r < 0)
+                say(f, _("It cannot be cancelled: %s\n"), g_strerror(-r));
+}
+
+static int on_answer(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        VsmFollow *f = userdata;
+        char line[256];
+        ssize_t n;
+
+        /* in the terminal's line mode this is one line, or nothing at its end */
+        n = read(fd, line, sizeof(line));
+        f->answer = sd_event_source_disable_unref(f->answer);
+
+        if (n > 0 && g_ascii_tolower(line[0]) == 'c')
+                cancel(f);
+        else if (n > 0 && g_ascii_tolower(line[0]) == 'b')
+                leave(f, FOLLOW_LEFT);
+
+        update(f);
+        return 0;
+}
+
+static bool can_ask(VsmFollow *f) {
+        return vsm_progress_is_bar(f->progress) && isatty(STDIN_FILENO);
+}
+
+static int on_interrupt(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
+        VsmFollow *f = userdata;
+
+        /* the second one in a row */
+        if (f->answer) {
+                say(f, "\n");
+                leave(f, FOLLOW_LEFT);
+                return 0;
+        }
+
+        if (!can_ask(f) || sd_event_add_io(f->event, &f->answer, STDIN_FILENO, EPOLLIN, on_answer, f) < 0) {
+                leave(f, FOLLOW_LEFT);
+                return 0;
+        }
+
+        /* what was typed before the question is no answer to it */
+        (void) tcflush(STDIN_FILENO, TCIFLUSH);
+        say(f, _("Cancel the migration (c), leave it in the background (b), go on (Enter)? "));
+        return 0;
+}
+
+static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
+        leave(userdata, FOLLOW_LEFT);
+        return 0;
+}
+
+static int on_resize(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
+        update(userdata);
+        return 0;
+}
+
+/* nohup(1) has it ignored, but a blocked signal would reach us all the same */
+static bool is_ignored(int number) {
+        struct sigaction sa;
+
+        return number == SIGHUP && sigaction(number, NULL, &sa) == 0 && sa.sa_handler == SIG_IGN;
+}
+
+static int watch_signals(VsmFollow *f) {
+        static const struct {
+                int number;
+                sd_event_signal_handler_t handler;
+        } signals[] = {
+                { SIGINT,   on_interrupt },
+                { SIGTERM,  on_terminate },
+                { SIGHUP,   on_terminate },
+                { SIGWINCH, on_resize    },
+        };
+        sigset_t mask;
+        int r;
+
+        (void) sigemptyset(&mask);
+        for (size_t i = 0; i < G_N_ELEMENTS(signals); i++)
+                if (!is_ignored(signals[i].number))
+                        (void) sigaddset(&mask, signals[i].number);
+        if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
+                return -errno;
+
+        for (size_t i = 0; i < G_N_ELEMENTS(signals); i++) {
+                if (is_ignored(signals[i].number))
+                        continue;
+
+                r = sd_event_add_signal(f->event, NULL, signals[i].number, signals[i].handler, f);
+                if (r < 0)
+                        return r;
+        }
+
+        return 0;
+}
+
+VsmFollow* vsm_follow_new(VsmClient *client, GError **error) {
+        g_autoptr(VsmFollow) f = g_new0(VsmFollow, 1);
+
+        f->client = client;
+
+        /* where JSON is wanted, stdout is for that alone, and a script's stderr for what went wrong */
+        f->fd = client->json ? STDERR_FILENO : STDOUT_FILENO;
+        f->progress = vsm_progress_new(f->fd, client->json ? VSM_PROGRESS_NONE : VSM_PROGRESS_LINES);
+
+        f->mirror = vsm_mirror_new(client, on_mirror, f, error);
+        if (!f->mirror)
+                return NULL;
+
+        return g_steal_pointer(&f);
+}
+
+void vsm_follow_free(VsmFollow *follow) {
+        if (!follow)
+                return;
+
+        g_clear_pointer(&follow->progress, vsm_progress_free);
+        g_clear_pointer(&follow->mirror, vsm_mirror_free);
+        sd_event_source_disable_unref(follow->answer);
+        sd_bus_slot_unref(follow->cancel);
+        if (follow->event) {
+                (void) sd_bus_detach_event(follow->client->bus);
+                sd_event_unref(follow->event);
+        }
+        g_free(follow->path);
+        g_free(follow);
+}
+
+static void tell_left(VsmFollow *f) {
+        g_autofree char *command = vsm_client_command(f->client);
+
+        say(f, _("The migration goes on in the background.\n"
+                 "  %s job --follow %s    goes on watching it\n"
+                 "  %s cancel %s          ends it\n"),
+            command, job_number(f), command, job_number(f));
+}
+
+static void print_reasons(VsmFollow *f, JsonObject *job, JsonArray *reasons, bool success) {
+        g_autofree char *command = vsm_client_command(f->client), *text = NULL, *advice = NULL;
+
+        text = vsm_reasons_format(reasons);
+        g_printerr("%s", text);
+        if (success)
+                return;
+
+        advice = vsm_outcome_format_advice(job, reasons, command);
+        if (*advice)
+                g_printerr(_("What to do next:\n%s"), advice);
+}
+
+static void print_json(VsmFollow *f, JsonObject *job, JsonObject *transfer, JsonArray *reasons) {
+        g_autoptr(JsonObject) all = json_object_new();
+        g_autoptr(GList) names = json_object_get_members(job);
+
+        json_object_set_string_member(all, "Path", f->path);
+        for (GList *l = names; l; l = l->next)
+                json_object_set_member(all, l->data, json_object_dup_member(job, l->data));
+        if (transfer)
+                json_object_set_object_member(all, "Transfer", json_object_ref(transfer));
+        json_object_set_array_member(all, "Errors", reasons ? json_array_ref(reasons) : json_array_new());
+
+        vsm_output_json_object(all, /* pretty= */ true);
+}
+
+static int tell_result(VsmFollow *f) {
+        g_autoptr(JsonObject) transfer = NULL;
+        g_autoptr(JsonArray) reasons = NULL;
+        g_autofree char *sentence = NULL;
+        VsmProgressState state = current(f);
+        uint16_t job_state = (uint16_t) vsm_object_get_uint(state.job, "JobState");
+        bool success = vsm_job_state_is_success(job_state);
+
+        /* the last numbers may come after the last state: they are of another interface */
+        transfer = vsm_client_get_properties(f->client, f->path, VSM_INTERFACE_TRANSFER, NULL);
+        if (!transfer && state.transfer)
+                transfer = json_object_ref(state.transfer);
+
+        if (job_state == VSM_JOB_STATE_EXCEPTION || job_state == VSM_JOB_STATE_COMPLETED_WITH_WARNINGS)
+                reasons = vsm_client_get_reasons(f->client, f->path, NULL);
+
+        vsm_progress_hide(f->progress);
+        if (f->client->json) {
+                print_json(f, state.job, transfer, reasons);
+                return success ? VSM_EXIT_SUCCESS : VSM_EXIT_FAILED;
+        }
+
+        sentence = vsm_outcome_format(state.job, transfer);
+        if (success)
+                g_print("%s\n", sentence);
+        else
+                g_printerr("%s\n", sentence);
+
+        if (job_state == VSM_JOB_STATE_EXCEPTION || job_state == VSM_JOB_STATE_COMPLETED_WITH_WARNINGS)
+                print_reasons(f, state.job, reasons, success);
+
+        return success ? VSM_EXIT_SUCCESS : VSM_EXIT_FAILED;
+}
+
+static int loop(VsmFollow *f) {
+        int r;
+
+        r = sd_event_default(&f->event);
+        if (r < 0)
+                return r;
+
+        r = sd_bus_attach_event(f->client->bus, f->event, SD_EVENT_PRIORITY_NORMAL);
+        if (r < 0)
+                return r;
+
+        r = watch_signals(f);
+        if (r < 0)
+                return r;
+
+        return sd_event_loop(f->event);
+}
+
+int vsm_follow_run(VsmFollow *follow, const char *job_path) {
+        g_autoptr(GError) error = NULL;
+        int r;
+
+        follow->path = g_strdup(job_path);
+
+        r = loop(follow);
+        if (r < 0) {
+                vsm_error_set_errno(&error, r, _("Cannot watch the job"));
+                return vsm_client_fail(follow->client, g_steal_pointer(&error));
+        }
+
+        switch (follow->state) {
+        case FOLLOW_ENDED:
+                return tell_result(follow);
+        case FOLLOW_LEFT:
+                tell_left(follow);
+                return VSM_EXIT_FAILED;
+        default:
+                return VSM_EXIT_FAILED;
+        }
+}

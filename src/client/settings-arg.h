@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* KEY=VALUE of a command line, as the typed dictionary that the contract wants. Pure. */
+
+#include <glib.h>
+#include <stdbool.h>
+
+/* A key that may be set: its D-Bus type ("b", "q", "u", "t", "s", "as", or "aa{sv}" for pairs of paths), and
+ * what words its numbers have. */
+typedef struct VsmSettingKey {
+        const char *name;
+        const char *type;
+        enum {
+                VSM_SETTING_PLAIN,
+                VSM_SETTING_MIGRATION_TYPE,
+                VSM_SETTING_TRANSPORT,
+                VSM_SETTING_TIME,
+                VSM_SETTING_VOLUMES,
+        } kind;
+} VsmSettingKey;
+
+/* MigrationSettingData (dbus-api, section 5). A key without name ends it. */
+extern const VsmSettingKey vsm_migration_setting_keys[];
+
+/* The dictionary a{sv} of so many KEY=VALUE, NULL at the end; assignments may be NULL. Not floating. An
+ * unknown key (with the one that was probably meant), a value of the wrong type or out of range, or a key
+ * given twice is a VSM_CLIENT_ERROR_USAGE. */
+GVariant* vsm_settings_parse(const VsmSettingKey *keys, const char *const *assignments, GError **error);
+
+/* "5min", "1.5h", "90s", "250ms", or a whole number of microseconds as the contract has them. */
+bool vsm_settings_parse_time(const char *text, uint64_t *ret);
