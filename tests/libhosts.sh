@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# For tests on two hosts: source it after libtest.sh, then call hosts_setup. See lab/README.md.
+#
+# VSM_LAB_DIR      a lab that runs already, so that many tests share one boot; else the test boots its own
+# VSM_PREFIX_ROOT  for a lab of one's own: a tree made by "DESTDIR=... meson install"; else what is installed
+
+VSM_NAME=org.example.VirtualSystemMigration
+# shellcheck disable=SC2034 # for the tests
+VSM_ROOT=/org/example/VirtualSystemMigration
+# shellcheck disable=SC2154 # test_dir is from libtest.sh
+hosts_lab=$test_dir/lab/lab
+hosts_watch_pid=''
+
+lab() {
+  "$hosts_lab" --dir "$VSM_LAB_DIR" "$@" 3>&-
+}
+
+### setting up
+
+hosts_need() { # WHAT...: skips the whole test unless the machine has it
+  local what
+  [ "$(id -u)" = 0 ] || skip_all "must be root"
+  for what; do
+    case $what in
+      kvm) [ -e /dev/kvm ] || skip_all "no /dev/kvm" ;;
+      *) command -v "$what" >/dev/null || skip_all "no $what" ;;
+    esac
+  done
+}
+
+# Ready to use after this: all hosts up and clean, the watcher running. It is stopped, and asked, by
+# hosts_done; a test that ends without hosts_done has failed anyway.
+hosts_setup() { # [options of "lab up"]
+  hosts_need systemd-nspawn
+  if [ -n "${VSM_LAB_DIR-}" ] && [ -e "$VSM_LAB_DIR/complete" ]; then
+    hosts_reset
+  else
+    hosts_boot_own "$@"
+  fi
+  at_failure 'lab evidence "${VSM_TEST_EVIDENCE:-$VSM_LAB_DIR-evidence}/$test_name" && hosts_show_evidence'
+  start_watch
+}
+
+hosts_boot_own() {
+  export VSM_LAB_DIR=/run/vsmd-lab-test-$$
+  at_exit 'lab down'
+  if [ -n "${VSM_PREFIX_ROOT-}" ]; then
+    lab up --prefix-root "$VSM_PREFIX_ROOT" "$@"
+  else
+    lab up "$@"
+  fi
+}
+
+hosts_show_evidence() {
+  local host
+  for host in $(hosts); do
+    echo "== the end of host $host's journal of vsmd and libvirtd"
+    host_run "$host" journalctl --quiet --no-pager -o short-precise -n 40 -u vsmd -u libvirtd || true
+  done
+}
+
+hosts() {
+  local n
+  n=$(cat "$VSM_LAB_DIR/hosts")
+  echo "A B C" | cut -d' ' "-f1-$n"
+}
+
+# No guest, no rule, no cut, no limit, vsmd as after its first start.
+hosts_reset() {
+  lab reset
+}
+
+hosts_done() {
+  stop_watch
+  ok "no guest ran twice"
+}
+
+### hosts
+
+host_run() { # HOST COMMAND...: as root
+  lab run "$@"
+}
+
+as_user() { # HOST USER COMMAND...
+  lab run -u "$2" "$1" "${@:3}"
+}
+
+as_user_session() { # HOST USER COMMAND...: in a login session
+  lab run -u "$2" --session "$1" "${@:3}"
+}
+
+host_name() { # HOST
+  lab name "$1"
+}
+
+# What libvirt is to be told to reach a host: tcp or tls
+host_uri() { # HOST [tcp|tls]
+  printf 'qemu+%s://%s/system\n' "${2:-tcp}" "$(host_name "$1")"
+}
+
+host_write() { # HOST FILE: from stdin, folders are made
+  lab run "$1" sh -c 'mkdir -p "$(dirname "$1")" && cat >"$1"' sh "$2"
+}
+
+# polkit notices new rules by itself, some time. A restart has read them when it returns.
+polkit_rule() { # HOST NAME: the rule from stdin
+  host_write "$1" "/etc/polkit-1/rules.d/$2.rules"
+  lab run "$1" systemctl try-restart polkit.service
+}
+
+# Lets a user do the actions that match a regular expression
+polkit_allow() { # HOST USER ACTION-REGEX
+  polkit_rule "$1" "50-test-$2-$RANDOM" <<EOF
+polkit.addRule(function(action, subject) {
+    if (subject.user == "$2" && /$3/.test(action.id))
+        return polkit.Result.YES;
+});
+EOF
+}
+
+### guests
+
+guest_start() { # HOST NAME [options of "lab guest"]
+  lab guest start "$@"
+}
+
+guest_define() { # HOST NAME [options]
+  lab guest define "$@"
+}
+
+guest_state() { # HOST NAME: what libvirt there says, or "none"
+  host_run "$1" virsh -q domstate --domain "$2" 2>/dev/null | head -n1 | grep . || echo none
+}
+
+guest_uuid() { # HOST NAME
+  host_run "$1" virsh -q domuuid --domain "$2" | head -n1
+}
+
+# "A", "A B" or nothing: asks all hosts, not the daemon
+guest_hosts() { # NAME
+  local host found=()
+  for host in $(hosts); do
+    [ "$(guest_state "$host" "$1")" = running ] && found+=("$host")
+  done
+  echo "${found[*]-}"
+}
+
+assert_guest_on() { # HOST NAME: runs there and nowhere else
+  assert_eq "$(guest_hosts "$2")" "$1" "guest $2 runs on host $1 only"
+}
+
+# By its own console: booted once, counter unbroken, no write lost (KVM)
+assert_guest_good() { # NAME [--since BYTE]
+  assert_true "guest $1 went on undisturbed" lab check-guest "$@"
+}
+
+guest_pause() { # NAME [--since BYTE]: ms
+  lab pause "$@"
+}
+
+console_size() { # NAME: for --since
+  stat -c %s "$(lab console "$1")"
+}
+
+# The guest still ticks: waits for a tick line that is written after now.
+wait_tick() { # NAME [SECONDS]
+  local log size pid tail r=0
+  log=$(lab console "$1")
+  size=$(stat -c %s "$log")
+  exec {tail}< <(exec tail -c "+$((size + 1))" -F -- "$log" 2>/dev/null 3>&-)
+  pid=$!
+  timeout "$(scaled "${2:-30}")" grep -qm1 '^VSM tick' <&"$tail" || r=$?
+  kill "$pid" 2>/dev/null || true
+  exec {tail}<&-
+  return "$r"
+}
+
+### the outside watcher
+
+start_watch() {
+  local watch
+  for watch in "${VSM_WATCH_QEMU-}" "$test_dir/lab/watch-qemu"; do
+    [ -x "$watch" ] && break
+  done
+  if [ ! -x "$watch" ]; then
+    watch=$PWD/watch-qemu
+    cc -O2 -o "$watch" "$test_dir/lab/watch-qemu.c"
+  fi
+  rm -f watch.log
+  "$watch" "$VSM_LAB_DIR" watch.log 3>&- >&2 &
+  hosts_watch_pid=$!
+  at_exit '[ -z "$hosts_watch_pid" ] || kill "$hosts_watch_pid" 2>/dev/null'
+  wait_for_line watch.log '^VSM-WATCH started' 10 >/dev/null
+}
+
+# Asserts that no guest ever ran on two hosts at once.
+stop_watch() {
+  local r=0
+  [ -n "$hosts_watch_pid" ] || return 0
+  kill -TERM "$hosts_watch_pid"
+  wait "$hosts_watch_pid" || r=$?
+  hosts_watch_pid=''
+  [ "$r" = 0 ] && return
+  evidence <watch.log
+  fail "no guest ran twice"
+}
+
+### the bus
+
+# A property's bare value: strings and paths without quotes, others as busctl prints them
+prop() { # HOST PATH INTERFACE NAME
+  local value
+  value=$(host_run "$1" busctl get-property "$VSM_NAME" "$2" "$3" "$4") || return
+  case $value in
+    'o "'* | 's "'* | 'g "'*) value=${value#* \"} && printf '%b\n' "${value%\"}" ;;
+    *) printf '%s\n' "${value#* }" ;;
+  esac
+}
+
+# A method call as busctl takes it, on the service
+call() { # HOST PATH INTERFACE METHOD [SIGNATURE ARGUMENTS...]
+  host_run "$1" busctl --timeout="$(scaled 60)" call "$VSM_NAME" "${@:2}"
+}
+
+call_as() { # HOST USER PATH INTERFACE METHOD [SIGNATURE ARGUMENTS...]
+  as_user "$1" "$2" busctl --timeout="$(scaled 60)" call "$VSM_NAME" "${@:3}"
+}
+
+# All messages of the service, one JSON object per line, until the test ends. Listening when this returns.
+monitor_start() { # HOST FILE [MATCH]
+  start_background "$2" "$hosts_lab" --dir "$VSM_LAB_DIR" run "$1" stdbuf -oL \
+    busctl monitor --json=short "${3:---match=sender=$VSM_NAME}"
+  wait_for_line "$2" '^Monitoring bus message stream' 10 >/dev/null
+}
+
+# Waits until a property has a value that matches; asks again only when its object sent a signal.
+wait_prop() { # HOST PATH INTERFACE NAME REGEX [SECONDS]
+  local value='' line events pid end r=1
+  end=$((SECONDS + $(scaled "${6:-60}")))
+  exec {events}< <(exec "$hosts_lab" --dir "$VSM_LAB_DIR" run "$1" stdbuf -oL \
+    busctl monitor --json=short --match="type=signal,path=$2" 2>&1 3>&-)
+  pid=$!
+  while read -r -t $((end > SECONDS ? end - SECONDS : 1)) line <&"$events"; do
+    value=$(prop "$1" "$2" "$3" "$4" 2>&1) || true
+    grep -qE -- "$5" <<<"$value" && r=0 && break
+    [ "$SECONDS" -lt "$end" ] || break
+  done
+  kill "$pid" 2>/dev/null || true
+  exec {events}<&-
+  [ "$r" = 0 ] && printf '%s\n' "$value" && return
+  note "$4 of $2 on host $1 is \"$value\", never became /$5/"
+  return 1
+}
