@@ -38,7 +38,9 @@ hosts_setup() { # [options of "lab up"]
   else
     hosts_boot_own "$@"
   fi
+  # shellcheck disable=SC2016 # for the end
   at_failure 'lab evidence "${VSM_TEST_EVIDENCE:-$VSM_LAB_DIR-evidence}/$test_name" && hosts_show_evidence'
+  at_failure 'tail -n 20 watch.log'
   start_watch
 }
 
@@ -100,6 +102,7 @@ host_uri() { # HOST [tcp|tls]
 }
 
 host_write() { # HOST FILE: from stdin, folders are made
+  # shellcheck disable=SC2016 # for the shell over there
   lab run "$1" sh -c 'mkdir -p "$(dirname "$1")" && cat >"$1"' sh "$2"
 }
 
@@ -190,6 +193,7 @@ start_watch() {
   rm -f watch.log
   "$watch" "$VSM_LAB_DIR" watch.log 3>&- >&2 &
   hosts_watch_pid=$!
+  # shellcheck disable=SC2016 # for the end
   at_exit '[ -z "$hosts_watch_pid" ] || kill "$hosts_watch_pid" 2>/dev/null'
   wait_for_line watch.log '^VSM-WATCH started' 10 >/dev/null
 }
@@ -236,12 +240,12 @@ monitor_start() { # HOST FILE [MATCH]
 
 # Waits until a property has a value that matches; asks again only when its object sent a signal.
 wait_prop() { # HOST PATH INTERFACE NAME REGEX [SECONDS]
-  local value='' line events pid end r=1
+  local value='' events pid end r=1
   end=$((SECONDS + $(scaled "${6:-60}")))
   exec {events}< <(exec "$hosts_lab" --dir "$VSM_LAB_DIR" run "$1" stdbuf -oL \
     busctl monitor --json=short --match="type=signal,path=$2" 2>&1 3>&-)
   pid=$!
-  while read -r -t $((end > SECONDS ? end - SECONDS : 1)) line <&"$events"; do
+  while read -r -t $((end > SECONDS ? end - SECONDS : 1)) _ <&"$events"; do
     value=$(prop "$1" "$2" "$3" "$4" 2>&1) || true
     grep -qE -- "$5" <<<"$value" && r=0 && break
     [ "$SECONDS" -lt "$end" ] || break

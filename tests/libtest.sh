@@ -7,8 +7,8 @@
 #   ok "says its version"
 #   plan
 #
-# A failed assert prints what it saw and ends the test. The exit status is 0 only if every line was ok and the
-# plan was printed: runners believe the status, not the lines.
+# A failed assert prints what it saw and ends the test. The exit status is 0 only if every line was ok and
+# the plan was printed: runners believe the status, not the lines.
 #
 # VSM_TEST_SCALE multiplies all deadlines, for slow machines and valgrind.
 # VSM_TEST_MKTEMP=1 runs the test in a new folder of its own (for harnesses that do not make one).
@@ -19,6 +19,7 @@ export MALLOC_CHECK_=3 MALLOC_PERTURB_=$((RANDOM % 255 + 1))
 unset LANGUAGE http_proxy https_proxy all_proxy no_proxy DBUS_SESSION_BUS_ADDRESS XDG_RUNTIME_DIR
 export HISTFILE=/dev/null HOME=/nonexistent
 
+# shellcheck disable=SC2034 # for the other libraries
 test_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 test_count=0 test_bad=0 test_planned='' test_status=''
 test_exit_hooks=() test_evidence_hooks=()
@@ -123,6 +124,7 @@ trap 'exit 143' TERM HUP
 if [ -n "${VSM_TEST_MKTEMP-}" ]; then
   test_tmp=$(mktemp -d "${TMPDIR:-/tmp}/vsm-test.XXXXXX")
   cd "$test_tmp"
+  # shellcheck disable=SC2016 # for the end
   at_exit 'cd / && rm -rf "$test_tmp"'
   touch .testtmp
 elif [ ! -e .testtmp ]; then
@@ -220,6 +222,7 @@ assert_not_file_has_content() { # FILE REGEX...
 
 assert_file_exists() { # FILE
   [ -e "$1" ] && return
+  # shellcheck disable=SC2012 # for people
   ls -la "$(dirname "$1")" 2>&1 | evidence
   fail "$1 exists"
 }

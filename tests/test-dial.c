@@ -61,7 +61,8 @@ static void server_silence(Server *server) {
                 struct pollfd p = { .events = POLLOUT };
 
                 g_assert_cmpuint(server->n_fillers, <, G_N_ELEMENTS(server->filler));
-                p.fd = server->filler[server->n_fillers++] = socket(AF_INET, SOCK_STREAM|SOCK_NONBLOCK|SOCK_CLOEXEC, 0);
+                p.fd = socket(AF_INET, SOCK_STREAM|SOCK_NONBLOCK|SOCK_CLOEXEC, 0);
+                server->filler[server->n_fillers++] = p.fd;
                 (void) connect(p.fd, (struct sockaddr *) &sa, sizeof(sa));
                 if (poll(&p, 1, 200) == 0)
                         return;
@@ -74,7 +75,14 @@ static void server_stop(Server *server) {
         (void) close(server->fd);
 }
 
-static char* connect_to(const char *a, const char *b, uint16_t port, unsigned ms, VsmCancel *cancel, GError **error) {
+static char* connect_to(
+                const char *a,
+                const char *b,
+                uint16_t port,
+                unsigned ms,
+                VsmCancel *cancel,
+                GError **error) {
+
         char *addresses[] = { (char *) a, (char *) b, NULL };
 
         return vsm_dial_connect(addresses, port, in_ms(ms), cancel, error);
@@ -231,7 +239,14 @@ static void test_resolve(void) {
         g_assert_nonnull(strstr(other->message, "no-such-host.invalid"));
 }
 
-static void check_choice(uint16_t transport, const char *resolved, const char *wanted, const char *own, const char *expected, int code) {
+static void check_choice(
+                uint16_t transport,
+                const char *resolved,
+                const char *wanted,
+                const char *own,
+                const char *expected,
+                int code) {
+
         g_auto(GStrv) r = g_strsplit(resolved, " ", -1), w = *wanted ? g_strsplit(wanted, " ", -1) : NULL;
         g_auto(GStrv) o = g_strsplit(own, " ", -1), chosen = NULL;
         g_autofree char *text = NULL;
@@ -388,7 +403,14 @@ static void* slow(void *input, GError **error) {
         return quick(input, error);
 }
 
-static void* run(VsmPatienceFunc func, const char *host, const char *input, unsigned ms, VsmCancel *cancel, GError **error) {
+static void* run(
+                VsmPatienceFunc func,
+                const char *host,
+                const char *input,
+                unsigned ms,
+                VsmCancel *cancel,
+                GError **error) {
+
         return vsm_patience_run(
                         &(VsmPatience) {
                                 .what = "Testing",

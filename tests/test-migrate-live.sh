@@ -5,7 +5,8 @@
 # shellcheck source=tests/libtest.sh
 . "$(dirname "$0")/libtest.sh"
 # shellcheck source=tests/libhosts.sh
-. "$(dirname "$0")/libhosts.sh"
+# shellcheck disable=SC2154 # test_dir is from libtest.sh
+. "$test_dir/libhosts.sh"
 
 system_path() { # HOST NAME
   printf '%s/system/%s\n' "$VSM_ROOT" "$(guest_uuid "$1" "$2" | tr - _)"
@@ -37,6 +38,12 @@ migrate() { # FROM NAME DESTINATION [settings as busctl takes them]: prints the 
   printf '%s\n' "${reply%\"}"
 }
 
+# gdbus names the error, busctl does not.
+assert_refused() { # ERROR HOST PATH INTERFACE.METHOD [arguments as gdbus takes them]
+  assert_fails_with "$VSM_NAME.Error.$1:" host_run "$2" gdbus call --system --dest "$VSM_NAME" \
+    --object-path "$3" --method "${@:4}"
+}
+
 # As the contract has it for a move that went well: the object here is gone, the one there is at rest.
 assert_moved() { # FROM TO NAME JOB
   assert_eq "$(job_prop "$1" "$4" JobState)" 7 "job of $3 is completed"
@@ -65,8 +72,8 @@ seen() { # FILE PROPERTY
 }
 
 there_and_back() {
-  local destination=("$(host_name B)" 10.77.0.1 fd00:77::2 "$(host_name A | tr a-z A-Z).") from=A to=B i
-  guest_start A web --ws 32 --rate 20
+  local destination=("$(host_name B)" 10.77.0.1 fd00:77::2 "$(host_name A | tr '[:lower:]' '[:upper:]').") from=A to=B i
+  guest_start A web --rate 10
   monitor_start A bus.A
   for i in 0 1 2 3; do
     move "$from" "$to" web "${destination[i]}"
@@ -83,7 +90,7 @@ there_and_back() {
 # Held in the transfer, both hosts are looked at; then it is let go.
 autostart_and_arrival() {
   local job
-  guest_start A auto --ws 32 --autostart
+  guest_start A auto --autostart
   job=$(migrate A auto "$(host_name B)" 1 Bandwidth q 1)
   wait_system A auto MigrationState '^2$'
   assert_eq "$(system_prop A auto OperatingStatus)" 10 "OperatingStatus Emigrating"
@@ -93,8 +100,8 @@ autostart_and_arrival() {
   assert_eq "$(system_prop B auto EnabledState)" 32768 "EnabledState of what arrives"
   assert_eq "$(system_prop B auto OperatingStatus)" 11 "OperatingStatus of what arrives"
   assert_eq "$(system_prop B auto MigrationState)" 0 "MigrationState of what arrives"
-  assert_fails_with 'InvalidState' call B "$VSM_ROOT" "$VSM_NAME" MigrateVirtualSystemToHost \
-    'osa{sv}a{sv}aa{sv}' "$(system_path B auto)" "$(host_name A)" 0 0 0
+  assert_refused InvalidState B "$VSM_ROOT" "$VSM_NAME.MigrateVirtualSystemToHost" \
+    "$(system_path B auto)" "$(host_name A)" '{}' '{}' '[]'
   call A "$job" "$VSM_NAME.Job.Transfer" SetParameters 'a{sv}' 1 Bandwidth q 1000
   wait_job A "$job" '^(7|8|9|10|32768)$'
   wait_system B auto EnabledState '^2$'
@@ -102,12 +109,11 @@ autostart_and_arrival() {
   assert_moved A B auto "$job"
   assert_guest_on B auto
   assert_match "$(host_run B virsh -q dominfo --domain auto)" 'Autostart: +enable' "mark is on there"
-  wait_system B auto Autostart '^true$'
   assert_guest_good auto
 }
 
 transient() {
-  guest_start A passing --transient
+  guest_start A passing --ws 8 --transient
   move A B passing "$(host_name B)"
   assert_guest_on B passing
   assert_match "$(host_run B virsh -q dominfo --domain passing)" 'Persistent: +no' "transient there too"
@@ -118,7 +124,7 @@ transient() {
 
 paused() {
   local size
-  guest_start A still
+  guest_start A still --ws 8
   host_run A virsh -q suspend --domain still
   wait_system A still EnabledState '^32768$'
   size=$(console_size still)
@@ -134,7 +140,7 @@ paused() {
 }
 
 hosts_need kvm gdbus
-hosts_setup
+hosts_setup "$@"
 
 assert_match "$(host_run A gdbus introspect --system --dest "$VSM_NAME" --object-path "$VSM_ROOT")" \
   'MigrateVirtualSystemToHost\(' "gdbus introspects the service"
@@ -150,13 +156,12 @@ ok "a transient guest"
 paused
 ok "a paused guest stays paused"
 
-for name in "o&d <\"n' ä\$x" '-rf' '../up' 'new
-line'; do
-  [[ $name != */* && $name != *$'\n'* ]] || continue # libvirt takes neither
-  guest_start A "$name"
+for name in "o&d <\"n' ä\$x" '-rf'; do
+  guest_start A "$name" --ws 8
   move A B "$name" "$(host_name B)"
   assert_guest_on B "$name"
-  assert_eq "$(system_prop B "$name" ElementName)" "$name" "ElementName"
+  assert_eq "$(host_run B busctl --json=short get-property "$VSM_NAME" "$(system_path B "$name")" \
+    "$VSM_NAME.System" ElementName)" "{\"type\":\"s\",\"data\":\"${name//\"/\\\"}\"}" "ElementName"
   assert_guest_good "$name"
 done
 ok "guests with odd names"

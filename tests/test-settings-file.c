@@ -255,7 +255,7 @@ static void test_units(Place *place, const void *data G_GNUC_UNUSED) {
                 const char *text;
                 uint64_t stall;         /* seconds; 0 = refused */
         } times[] = {
-                { "1", 1 }, { "90", 90 }, { "90s", 90 }, { "3min", 180 }, { "2h", 7200 }, { "168h", 604800 },
+                { "1", 0 }, { "999999", 0 }, { "90000000", 90 }, { "90s", 90 }, { "3min", 180 }, { "2h", 7200 }, { "168h", 604800 },
                 { "169h", 0 }, { "0", 0 }, { "0s", 0 }, { "", 0 }, { "s", 0 }, { "-1", 0 }, { "+1", 0 },
                 { "1m", 0 }, { "1 s", 0 }, { "1.5", 0 }, { "0x10", 0 }, { "1e3", 0 },
                 { "5124095576030431h", 0 },
@@ -339,7 +339,7 @@ static void test_drop_ins(Place *place, const void *data G_GNUC_UNUSED) {
         static const char *const wanted[] = { "vsmd.conf.d/20-b.conf:2: ", NULL };
         VsmSettingsData settings;
 
-        write_file(place, "[Service]\nHistoryLimit=1\nMaximumActiveStorageMigration=3\nStallTimeout=7\n");
+        write_file(place, "[Service]\nHistoryLimit=1\nMaximumActiveStorageMigration=3\nStallTimeout=7s\n");
         write_drop_in(place, "30-c.conf", "[Service]\nHistoryLimit=4\n");
         write_drop_in(place, "10-a.conf", "[Service]\nHistoryLimit=2\nMaximumActiveStorageMigration=5\n");
         write_drop_in(place, "20-b.conf", "[Service]\nStallTimeout=x\nHistoryLimit=3\n");

@@ -9,7 +9,8 @@
 /* One letter for a verdict, "first/otherwise" for two.
  *   step:    a ask again, c clean there, r resume here, x remove here, then otherwise
  *   final:   M moved, m moved unverified + tidied, S stayed, T twice + suspended, t twice + left,
- *            L lost + restored here, l lost + tidied as moved, U unknown + left, u moved unverified + left */
+ *            L lost + restored here, l lost + tidied as moved, U unknown + left,
+ *            u moved unverified + left */
 static const char* verdict_to_string(const VsmSettleVerdict *v) {
         static char text[4];
         char *p = text;
@@ -95,7 +96,8 @@ static void check_table(const Row *table, VsmSettleView view) {
                 for (view.there = 0; view.there < _VSM_SIDE_MAX; view.there++) {
                         VsmSettleVerdict verdict = vsm_settle_decide(&view);
 
-                        g_test_message("here %s, there %s", vsm_side_to_string(view.here), vsm_side_to_string(view.there));
+                        g_test_message("here %s, there "
+                                       "%s", vsm_side_to_string(view.here), vsm_side_to_string(view.there));
                         g_assert_cmpstr(verdict_to_string(&verdict), ==, table[view.here][view.there]);
                 }
 }
@@ -123,7 +125,10 @@ static void test_marks(void) {
 
         /* A definition that was there before proves nothing. */
         view = (VsmSettleView) {
-                .here = VSM_SIDE_HANDED_OVER, .there = VSM_SIDE_OFF, .interrupted = true, .defined_there_before = true,
+                .here = VSM_SIDE_HANDED_OVER,
+                .there = VSM_SIDE_OFF,
+                .interrupted = true,
+                .defined_there_before = true,
         };
         verdict = vsm_settle_decide(&view);
         g_assert_cmpstr(verdict_to_string(&verdict), ==, "rU");
@@ -134,7 +139,11 @@ static void test_marks(void) {
 
         for (view.here = 0; view.here < _VSM_SIDE_MAX; view.here++)
                 for (view.there = 0; view.there < _VSM_SIDE_MAX; view.there++) {
-                        VsmSettleView plain = { .here = view.here, .there = view.there, .interrupted = true };
+                        VsmSettleView plain = {
+                                .here = view.here,
+                                .there = view.there,
+                                .interrupted = true,
+                        };
                         VsmSettleView marked = plain;
                         VsmSettleVerdict a = vsm_settle_decide(&plain), b;
 
@@ -185,7 +194,8 @@ static void check_invariants(const VsmSettleView *view) {
                 g_assert_cmpint(view->there, ==, VSM_SIDE_INCOMING);
                 g_assert_true(view->here == VSM_SIDE_RUNNING || view->here == VSM_SIDE_PAUSED ||
                               view->here == VSM_SIDE_HANDED_OVER ||
-                              (view->here == VSM_SIDE_OFF && !view->call_ok) || view->here == VSM_SIDE_CRASHED);
+                              (view->here == VSM_SIDE_OFF && !view->call_ok) ||
+                              view->here == VSM_SIDE_CRASHED);
         }
 
         /* The definition here goes only when nothing of it is active here and the other knows it. */
@@ -226,35 +236,39 @@ static void test_invariants(void) {
 }
 
 static void test_sides(void) {
-        static const struct {
+        const VsmHost here = VSM_HOST_HERE, there = VSM_HOST_THERE;
+        const struct {
                 int state, reason;
                 VsmHost host;
                 bool outgoing;
                 VsmSide side;
         } sides[] = {
-                { VIR_DOMAIN_RUNNING,     VIR_DOMAIN_RUNNING_BOOTED,           VSM_HOST_HERE,  false, VSM_SIDE_RUNNING          },
-                { VIR_DOMAIN_RUNNING,     VIR_DOMAIN_RUNNING_POSTCOPY_FAILED,  VSM_HOST_THERE, false, VSM_SIDE_POST_COPY_FAILED },
-                { VIR_DOMAIN_BLOCKED,     0,                                   VSM_HOST_HERE,  false, VSM_SIDE_RUNNING          },
-                { VIR_DOMAIN_PAUSED,      VIR_DOMAIN_PAUSED_USER,              VSM_HOST_HERE,  false, VSM_SIDE_PAUSED           },
-                { VIR_DOMAIN_PAUSED,      VIR_DOMAIN_PAUSED_IOERROR,           VSM_HOST_THERE, false, VSM_SIDE_PAUSED           },
-                { VIR_DOMAIN_PAUSED,      VIR_DOMAIN_PAUSED_MIGRATION,         VSM_HOST_HERE,  false, VSM_SIDE_HANDED_OVER      },
-                { VIR_DOMAIN_PAUSED,      VIR_DOMAIN_PAUSED_MIGRATION,         VSM_HOST_THERE, false, VSM_SIDE_INCOMING         },
-                { VIR_DOMAIN_PAUSED,      VIR_DOMAIN_PAUSED_MIGRATION,         VSM_HOST_THERE, true,  VSM_SIDE_HANDED_OVER      },
-                { VIR_DOMAIN_PAUSED,      VIR_DOMAIN_PAUSED_STARTING_UP,       VSM_HOST_THERE, false, VSM_SIDE_INCOMING         },
-                { VIR_DOMAIN_PAUSED,      VIR_DOMAIN_PAUSED_POSTCOPY,          VSM_HOST_HERE,  false, VSM_SIDE_HANDED_OVER      },
-                { VIR_DOMAIN_PAUSED,      VIR_DOMAIN_PAUSED_POSTCOPY_FAILED,   VSM_HOST_HERE,  false, VSM_SIDE_POST_COPY_FAILED },
-                { VIR_DOMAIN_PAUSED,      VIR_DOMAIN_PAUSED_CRASHED,           VSM_HOST_HERE,  false, VSM_SIDE_CRASHED          },
-                { VIR_DOMAIN_PMSUSPENDED, 0,                                   VSM_HOST_HERE,  false, VSM_SIDE_PAUSED           },
-                { VIR_DOMAIN_SHUTDOWN,    0,                                   VSM_HOST_HERE,  false, VSM_SIDE_STOPPING         },
-                { VIR_DOMAIN_SHUTOFF,     VIR_DOMAIN_SHUTOFF_MIGRATED,         VSM_HOST_HERE,  false, VSM_SIDE_OFF_MIGRATED     },
-                { VIR_DOMAIN_SHUTOFF,     VIR_DOMAIN_SHUTOFF_UNKNOWN,          VSM_HOST_HERE,  false, VSM_SIDE_OFF              },
-                { VIR_DOMAIN_CRASHED,     0,                                   VSM_HOST_HERE,  false, VSM_SIDE_CRASHED          },
-                { VIR_DOMAIN_NOSTATE,     0,                                   VSM_HOST_HERE,  false, VSM_SIDE_UNKNOWN          },
-                { 4711,                   4711,                                VSM_HOST_THERE, true,  VSM_SIDE_UNKNOWN          },
+                { VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_BOOTED, here, false, VSM_SIDE_RUNNING },
+                { VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_POSTCOPY_FAILED, there, false,
+                  VSM_SIDE_POST_COPY_FAILED },
+                { VIR_DOMAIN_BLOCKED, 0, here, false, VSM_SIDE_RUNNING },
+                { VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_USER, here, false, VSM_SIDE_PAUSED },
+                { VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_IOERROR, there, false, VSM_SIDE_PAUSED },
+                { VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_MIGRATION, here, false, VSM_SIDE_HANDED_OVER },
+                { VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_MIGRATION, there, false, VSM_SIDE_INCOMING },
+                { VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_MIGRATION, there, true, VSM_SIDE_HANDED_OVER },
+                { VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_STARTING_UP, there, false, VSM_SIDE_INCOMING },
+                { VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_POSTCOPY, here, false, VSM_SIDE_HANDED_OVER },
+                { VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_POSTCOPY_FAILED, here, false,
+                  VSM_SIDE_POST_COPY_FAILED },
+                { VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_CRASHED, here, false, VSM_SIDE_CRASHED },
+                { VIR_DOMAIN_PMSUSPENDED, 0, here, false, VSM_SIDE_PAUSED },
+                { VIR_DOMAIN_SHUTDOWN, 0, here, false, VSM_SIDE_STOPPING },
+                { VIR_DOMAIN_SHUTOFF, VIR_DOMAIN_SHUTOFF_MIGRATED, here, false, VSM_SIDE_OFF_MIGRATED },
+                { VIR_DOMAIN_SHUTOFF, VIR_DOMAIN_SHUTOFF_UNKNOWN, here, false, VSM_SIDE_OFF },
+                { VIR_DOMAIN_CRASHED, 0, here, false, VSM_SIDE_CRASHED },
+                { VIR_DOMAIN_NOSTATE, 0, here, false, VSM_SIDE_UNKNOWN },
+                { 4711, 4711, there, true, VSM_SIDE_UNKNOWN },
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(sides); i++)
-                g_assert_cmpint(vsm_side_from_state(sides[i].state, sides[i].reason, sides[i].host, sides[i].outgoing),
+                g_assert_cmpint(vsm_side_from_state(sides[i].state, sides[i].reason,
+                                                    sides[i].host, sides[i].outgoing),
                                 ==, sides[i].side);
 }
 

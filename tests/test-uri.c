@@ -9,7 +9,13 @@
 #include "shared/enums.h"
 #include "shared/error.h"
 
-static char* control(const char *host, uint32_t authentication, uint16_t port, const char *address, GError **error) {
+static char* control(
+                const char *host,
+                uint32_t authentication,
+                uint16_t port,
+                const char *address,
+                GError **error) {
+
         VsmDestination destination = {
                 .host = (char *) host,
                 .authentication = authentication,
@@ -19,7 +25,13 @@ static char* control(const char *host, uint32_t authentication, uint16_t port, c
         return vsm_uri_control(&destination, address, error);
 }
 
-static void check_control(const char *host, uint32_t authentication, uint16_t port, const char *address, const char *expected) {
+static void check_control(
+                const char *host,
+                uint32_t authentication,
+                uint16_t port,
+                const char *address,
+                const char *expected) {
+
         g_autoptr(GError) error = NULL;
         g_autofree char *uri = control(host, authentication, port, address, &error);
 
@@ -29,7 +41,8 @@ static void check_control(const char *host, uint32_t authentication, uint16_t po
 
 static void test_control(void) {
         check_control("b", VSM_AUTHENTICATION_X509, 0, "10.0.0.2", "qemu+tls://b/system");
-        check_control("b.example.org", VSM_AUTHENTICATION_SSH, 0, "10.0.0.2", "qemu+ssh://b.example.org/system");
+        check_control("b.example.org", VSM_AUTHENTICATION_SSH, 0, "10.0.0.2",
+                      "qemu+ssh://b.example.org/system");
         check_control("b", VSM_AUTHENTICATION_NONE, 0, "10.0.0.2", "qemu+tcp://10.0.0.2/system");
         check_control("b", VSM_AUTHENTICATION_NONE, 0, NULL, "qemu+tcp://b/system");
         check_control("b", VSM_AUTHENTICATION_NONE, 0, "fd00::2", "qemu+tcp://[fd00::2]/system");
@@ -51,7 +64,9 @@ static void test_port(void) {
 }
 
 static void test_authentication(void) {
-        static const uint32_t bad[] = { VSM_AUTHENTICATION_CREDSSP, VSM_AUTHENTICATION_KERBEROS, 2, UINT32_MAX };
+        static const uint32_t bad[] = {
+                VSM_AUTHENTICATION_CREDSSP, VSM_AUTHENTICATION_KERBEROS, 2, UINT32_MAX,
+        };
 
         for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
                 g_autoptr(GError) error = NULL;
@@ -63,9 +78,12 @@ static void test_authentication(void) {
 
 static const char *const hostile[] = {
         "", ".", "-", "-oProxyCommand=touch /tmp/x", "-b", "b-", "b.", ".b", "b..c", "b.-c", "b-.c",
-        "b?command=/bin/sh", "b/system?socket=/x", "b#x", "b:22", "b/", "b\\", "b@c", "user@b", "b c", " b", "b\n",
-        "b\nc", "b\tc", "b%00", "b%2f", "[b]", "[::1", "::1]", "[::1]", "fe80::1%eth0", "::1%lo", "b'", "b\"", "b;c",
-        "b|c", "b$(id)", "b`id`", "b&c=d", "b=c", "b,c", "b_c", "\xc3\xa9", "\xff", "b\x7f", "b\x01", "*", "b!",
+        "b?command=/bin/sh", "b/system?socket=/x", "b#x", "b:22", "b/", "b\\", "b@c", "user@b", "b c", " b",
+        "b\n",
+        "b\nc", "b\tc", "b%00", "b%2f", "[b]", "[::1", "::1]", "[::1]", "fe80::1%eth0", "::1%lo",
+        "b'", "b\"", "b;c",
+        "b|c", "b$(id)", "b`id`", "b&c=d", "b=c", "b,c", "b_c", "\xc3\xa9", "\xff", "b\x7f", "b\x01",
+        "*", "b!",
         "qemu+ssh://b", "10.0.0.2/24", "fd00::2/64", "fd00:::2", "1:2:3:4:5:6:7:8:9",
         "exec:id", "unix:/x", "tcp://b", "../b", "~b", "b\r\nX: y",
 };
@@ -109,7 +127,8 @@ static void test_hostile_migration(void) {
 }
 
 static void test_long(void) {
-        g_autofree char *good = g_strnfill(253, 'a'), *bad = g_strnfill(254, 'a'), *huge = g_strnfill(1 << 20, 'a');
+        g_autofree char *good = g_strnfill(253, 'a'), *bad = g_strnfill(254, 'a');
+        g_autofree char *huge = g_strnfill(1 << 20, 'a');
         g_autofree char *uri = control(good, VSM_AUTHENTICATION_X509, 0, NULL, NULL);
         g_autoptr(GError) error = NULL;
 

@@ -72,7 +72,7 @@ int vsm_verb_check(VsmClient *client, int argc, char **argv) {
         g_auto(VsmRequest) request = {};
         g_autoptr(JsonArray) reasons = NULL;
         GError *error = NULL;
-        bool migratable;
+        bool migratable = false;
 
         if (!vsm_request_parse(&request, client, NULL, &argc, &argv, &error))
                 return vsm_client_fail(client, error);

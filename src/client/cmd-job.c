@@ -33,7 +33,7 @@ static void add_job(VsmTable *table, JsonObject *job, uint64_t now) {
 
         vsm_table_add(table, vsm_objects_number(vsm_object_get_string(job, "Path")));
         vsm_table_add(table, vsm_word(vsm_job_type_to_string(type)));
-        vsm_table_add(table, vsm_object_get_string(job, "VirtualSystemName"));
+        vsm_table_add(table, vsm_object_get_string(job, "ElementName"));
         vsm_table_add(table, vsm_object_get_string(job, "DestinationHost"));
         vsm_table_add(table, vsm_word(vsm_job_state_to_string(state)));
         vsm_table_addf(table, "%" PRIu64 "%%", vsm_object_get_uint(job, "PercentComplete"));

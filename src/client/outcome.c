@@ -32,7 +32,7 @@ uint64_t vsm_outcome_duration(JsonObject *job, uint64_t now) {
 }
 
 char* vsm_outcome_format_task(JsonObject *job) {
-        g_autofree char *name = text_of(job, "VirtualSystemName"), *host = text_of(job, "DestinationHost");
+        g_autofree char *name = text_of(job, "ElementName"), *host = text_of(job, "DestinationHost");
         uint64_t type = vsm_object_get_uint(job, "JobType");
 
         if (!is_migration(job))
@@ -49,7 +49,7 @@ char* vsm_outcome_format_task(JsonObject *job) {
 
 /* What is true now that was not before. */
 static char* format_success(JsonObject *job) {
-        g_autofree char *name = text_of(job, "VirtualSystemName"), *host = text_of(job, "DestinationHost");
+        g_autofree char *name = text_of(job, "ElementName"), *host = text_of(job, "DestinationHost");
         g_autofree char *task = NULL;
 
         if (is_migration(job))
@@ -101,7 +101,7 @@ static char* format_numbers(JsonObject *job, JsonObject *transfer) {
 }
 
 char* vsm_outcome_format(JsonObject *job, JsonObject *transfer) {
-        g_autofree char *task = vsm_outcome_format_task(job), *name = text_of(job, "VirtualSystemName");
+        g_autofree char *task = vsm_outcome_format_task(job), *name = text_of(job, "ElementName");
         g_autofree char *success = NULL, *numbers = NULL, *why = NULL;
         uint64_t state = vsm_object_get_uint(job, "JobState");
 
@@ -126,7 +126,7 @@ char* vsm_outcome_format(JsonObject *job, JsonObject *transfer) {
 char* vsm_outcome_format_advice(JsonObject *job, JsonArray *reasons, const char *command) {
         g_autoptr(GString) out = g_string_new(NULL);
         g_autofree char *actions = vsm_reasons_format_actions(reasons);
-        g_autofree char *name = vsm_text_shell(vsm_object_get_string(job, "VirtualSystemName"));
+        g_autofree char *name = vsm_text_shell(vsm_object_get_string(job, "ElementName"));
         g_autofree char *host = vsm_text_shell(vsm_object_get_string(job, "DestinationHost"));
 
         g_string_append(out, actions);

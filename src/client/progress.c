@@ -186,7 +186,7 @@ static const char* fitting_phase(const VsmProgressState *state) {
 }
 
 char* vsm_progress_format_line(const VsmProgressState *state) {
-        g_autofree char *name = vsm_text_escape(vsm_object_get_string(state->job, "VirtualSystemName"));
+        g_autofree char *name = vsm_text_escape(vsm_object_get_string(state->job, "ElementName"));
         g_autofree char *phase = vsm_text_escape(vsm_word(fitting_phase(state)));
         g_autoptr(GString) out = g_string_new(NULL);
         uint64_t rate = vsm_object_get_uint(state->transfer, "Bandwidth");

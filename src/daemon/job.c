@@ -327,6 +327,16 @@ unsigned vsm_job_count_unfinished(VsmManager *manager, int64_t uid) {
         return n;
 }
 
+void vsm_job_system_changed(VsmManager *manager, const char *uuid) {
+        GHashTableIter iter;
+        VsmJob *job;
+
+        g_hash_table_iter_init(&iter, manager->jobs);
+        while (g_hash_table_iter_next(&iter, NULL, (void**) &job))
+                if (g_str_equal(job->system_uuid, uuid))
+                        changed(job, "VirtualSystem");
+}
+
 /* ---- what happens to it ---- */
 
 void vsm_job_set_state(VsmJob *job, VsmJobState state) {
@@ -335,7 +345,8 @@ void vsm_job_set_state(VsmJob *job, VsmJobState state) {
 
         job->state = state;
         job->changed = vsm_now_realtime();
-        if (state != VSM_JOB_STATE_NEW && job->started == 0) {
+        /* one that is cancelled in the queue was never started, and is not counted */
+        if (state == VSM_JOB_STATE_STARTING && job->started == 0) {
                 job->started = job->changed;
                 job->started_mono = vsm_now_monotonic();
                 changed(job, "StartTime");

@@ -96,6 +96,9 @@ void vsm_job_end(VsmJob *job, VsmJobState state, VsmError code, const char *sent
 /* Says that it goes, and frees it. */
 void vsm_job_remove(VsmJob *job);
 
+/* A system came or went: VirtualSystem of its jobs is another. */
+void vsm_job_system_changed(VsmManager *manager, const char *uuid);
+
 bool vsm_job_is_unfinished(const VsmJob *job);
 unsigned vsm_job_count_unfinished(VsmManager *manager, int64_t uid); /* negative: of all */
 

@@ -90,7 +90,6 @@ typedef struct EndTask {
         VsmStore *store;
         VsmStoredJob stored;    /* numbers only; error is static */
         Verdict verdict;
-        bool moved;
         GError *detail;
         uint32_t history_limit;
 } EndTask;
@@ -192,7 +191,6 @@ void vsm_move_job_outcome(VsmJob *job, VsmMoveOutcome outcome, const VsmTransfer
         t->task.done = end_done;
         t->store = job->manager->store;
         t->verdict = verdict_of(job->move, outcome, error);
-        t->moved = moved;
         t->detail = error ? g_error_copy(error) : NULL;
         t->history_limit = job->manager->settings.history_limit;
         t->stored = (VsmStoredJob) {

@@ -6,7 +6,7 @@
  * Forms of a value in a file, by the type that the setting has on the bus:
  *   boolean            true or false
  *   integer            digits
- *   StallTimeout       a number with s (seconds; also without a unit), min or h: 120, 120s, 2min
+ *   StallTimeout       microseconds, as on the bus, or with s, min or h: 120000000, 120s, 2min
  *   MaximumBandwidth   bytes per second, or with K, M or G: 1024, 1024^2 or 1024^3 of them: 100M
  *   DefaultPostCopy    never, auto or now */
 
@@ -78,7 +78,7 @@ static const VsmKey keys[] = {
         KEY("MaximumBandwidth", "t", .zero_counts = true,
             .want = "0 (no limit) or at least 1048576 bytes per second",
             .max = INT64_MAX, .number = number_is_bandwidth, LAND(UINT64, max_bandwidth)),
-        KEY("StallTimeout", "t", .want = "a time from 1 second to 7 days",
+        KEY("StallTimeout", "t", .want = "a time from 1 second (1s in a file, 1000000 else) to 7 days",
             .min = SECOND, .max = 7 * 24 * 3600 * SECOND, LAND(UINT64, stall_timeout)),
         KEY("HistoryLimit", "u", .zero_counts = true, LAND(UINT32, history_limit)),
         {}
@@ -145,7 +145,7 @@ typedef struct Unit {
 } Unit;
 
 static const Unit units_time[] = {
-        { "", SECOND }, { "s", SECOND }, { "min", 60 * SECOND }, { "h", 3600 * SECOND }, {}
+        { "", 1 }, { "s", SECOND }, { "min", 60 * SECOND }, { "h", 3600 * SECOND }, {}
 };
 static const Unit units_bandwidth[] = {
         { "", 1 }, { "K", UINT64_C(1) << 10 }, { "M", UINT64_C(1) << 20 }, { "G", UINT64_C(1) << 30 }, {}

@@ -315,16 +315,24 @@ void vsm_system_claim(VsmSystem *system) {
 
 static void take_info(VsmSystem *system, VsmDomainInfo *info);
 
+static void system_remove(VsmSystem *system) {
+        VsmManager *manager = system->manager;
+        char uuid[VSM_UUID_SIZE];
+
+        g_strlcpy(uuid, system->uuid, sizeof uuid);
+        vsm_bus_removed(manager->bus, system->path);
+        (void) g_hash_table_remove(manager->systems, system->uuid);
+        vsm_job_system_changed(manager, uuid);
+}
+
 void vsm_system_release(VsmSystem *system) {
         system->active_job = 0;
 
-        if (system->held)
+        /* what was held of one that has left is not said any more: its job has ended */
+        if (system->held && !system->gone)
                 take_info(system, g_steal_pointer(&system->held));
-        if (!system->gone)
-                return;
-
-        vsm_bus_removed(system->manager->bus, system->path);
-        (void) g_hash_table_remove(system->manager->systems, system->uuid);
+        if (system->gone)
+                system_remove(system);
 }
 
 /* ---- following the domain ---- */
@@ -404,13 +412,10 @@ void vsm_system_free(VsmSystem *system) {
 }
 
 static void domain_gone(VsmSystem *system) {
-        if (system->active_job > 0) {
+        if (system->active_job > 0)
                 system->gone = true;
-                return;
-        }
-
-        vsm_bus_removed(system->manager->bus, system->path);
-        (void) g_hash_table_remove(system->manager->systems, system->uuid);
+        else
+                system_remove(system);
 }
 
 void vsm_system_apply(VsmManager *manager, const char *uuid, VsmDomainInfo *info, bool incoming, bool crashed) {
@@ -430,6 +435,7 @@ void vsm_system_apply(VsmManager *manager, const char *uuid, VsmDomainInfo *info
                 system = system_new(manager, info);
                 system->crashed = crashed;
                 vsm_bus_added(manager->bus, system->path);
+                vsm_job_system_changed(manager, uuid);
                 return;
         }
 

@@ -2,8 +2,9 @@
 # shellcheck shell=bash
 # Names, files and processes of a lab.
 #
-# The lab is one process, the keeper: process 1 of a pid namespace, with a mount and a network namespace of its
-# own. Hosts, mounts, bridge: all live in there, and all of it is gone when the keeper is, however it ended.
+# The lab is one process, the keeper: process 1 of a pid namespace, with a mount and a network namespace
+# of its own. Hosts, mounts, bridge: all live in there, and all of it is gone when the keeper is, however
+# it ended.
 #
 # In $LAB_DIR:
 #   keeper      its process id and start time, as seen by the machine
@@ -129,11 +130,17 @@ in_keeper() {
   nsenter --target "$keeper" --mount --net --pid -- "$@"
 }
 
-# Runs a command as root in a host; the short form of cmd_run.
-in_host() {
-  local leader
+# Runs a command as root in a host; the short form of cmd_run. With LAB_EXEC=exec this shell becomes nsenter.
+# nsenter forks and is no good parent: without the death signal, whoever kills it leaves the command behind.
+in_host() { # HOST [as=USER] COMMAND...
+  local leader who=()
   leader=$(host_leader "$1") || exit 1
   shift
-  nsenter --target "$leader" --mount --uts --ipc --net --pid --cgroup --root --wd -- \
-    env -i "PATH=$LAB_PATH" HOME=/root USER=root LOGNAME=root LANG=C.UTF-8 "TERM=${TERM:-dumb}" "$@"
+  if [[ $1 = as=* ]]; then
+    who=("--reuid=${1#as=}" "--regid=${1#as=}" --init-groups --reset-env)
+    shift
+  fi
+  ${LAB_EXEC-} nsenter --target "$leader" --mount --uts --ipc --net --pid --cgroup --root --wd -- \
+    env -i "PATH=$LAB_PATH" HOME=/root USER=root LOGNAME=root LANG=C.UTF-8 "TERM=${TERM:-dumb}" \
+    setpriv --pdeathsig TERM "${who[@]}" -- env LANG=C.UTF-8 "PATH=$LAB_PATH" "$@"
 }

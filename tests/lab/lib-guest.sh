@@ -38,7 +38,7 @@ guest_slug() {
 }
 
 guest_options() {
-  mem=64 ws=16 rate=4 tick=50 type=kvm transient='' autostart='' wait=1 given=$#
+  mem=64 ws=8 rate=4 tick=50 type=kvm transient='' autostart='' wait=1 given=$#
   while [ $# -gt 0 ]; do
     case $1 in
       --mem) mem=$2 && shift 2 ;;
@@ -88,8 +88,9 @@ cmd_guest() { # define|start HOST NAME [options]
   shift 3
   guest_options "$@"
   log=$(cmd_console "$name")
-  [ "$verb" = start ] && [ "$given" -eq 0 ] && in_host "$host" virsh -q domuuid --domain "$name" >/dev/null 2>&1 &&
+  if [ "$verb" = start ] && [ "$given" -eq 0 ] && guest_is_known "$host" "$name"; then
     verb=boot
+  fi
   [ "$verb" = boot ] || guest_remember_type "$log"
   case $verb in
     boot) : >"$log" && in_host "$host" virsh -q start --domain "$name" ;;
@@ -100,6 +101,10 @@ cmd_guest() { # define|start HOST NAME [options]
     *) die "guest: define or start" ;;
   esac
   [ "$verb" = define ] || [ -z "$wait" ] || guest_wait_full "$log"
+}
+
+guest_is_known() { # HOST NAME
+  in_host "$1" virsh -q domuuid --domain "$2" >/dev/null 2>&1
 }
 
 guest_create() { # HOST VERB NAME
@@ -137,8 +142,8 @@ guest_lines() { # NAME [--since BYTE]
   fi
 }
 
-# The longest time between two ticks, less than one tick of which is no pause at all. Longer ones have a line of
-# their own; one that only the wall clock shows comes up to two seconds late.
+# The longest time between two ticks, less than one tick of which is no pause at all. Longer ones have a
+# line of their own; one that only the wall clock shows comes up to two seconds late.
 cmd_pause() { # NAME [--since BYTE]
   guest_lines "$@" | awk '
     /^VSM tick n=[0-9]+ t=[0-9]+ gap=[0-9]+ / { ms = substr($5, 5) }
@@ -166,7 +171,8 @@ cmd_check_guest() { # NAME [--since BYTE]
       if (!lines) bad = bad " no ticks;"
       if (broken > 1) bad = bad " " broken " broken lines;"
       if (kvm && lost) bad = bad " lost " lost " writes;"
-      printf "boots=%d lines=%d n=%d t=%d lost=%d%s\n", boots, lines, last_n, last_t, lost, bad ? " BAD:" bad : ""
+      printf "boots=%d lines=%d n=%d t=%d lost=%d", boots, lines, last_n, last_t, lost
+      print bad ? " BAD:" bad : ""
       exit bad != ""
     }'
 }

@@ -24,9 +24,11 @@ lab_start() { # [TREE]
   if [ -d /run/systemd/system ]; then
     scope="systemd-run --quiet --scope --collect --unit=vsmd-lab-$$ -p Delegate=yes --"
   fi
-  # --kill-child: if unshare goes, the keeper goes, and everything else with it. The shell around it tells us.
+  # --kill-child: if unshare goes, the keeper goes, and everything else with it. The shell around it tells
+  # us.
   # shellcheck disable=SC2016
-  setsid sh -c "$scope "'unshare --mount --pid --fork --mount-proc --kill-child=KILL --propagation private -- "$@"
+  setsid sh -c "$scope "'unshare --mount --propagation private --pid --mount-proc --fork \
+      --kill-child=KILL -- "$@"
     echo "keeper exited $?" 1<>"$LAB_READY"' sh "$LAB_SELF" --dir "$LAB_DIR" __keeper "$@" \
     </dev/null >"$LAB_DIR/keeper.log" 2>&1 7>&- 8>&- 9>&- &
   proc_remember "$LAB_DIR/starter" $!
@@ -76,7 +78,7 @@ lab_wait_up() { # LETTER...
     case $state in
       running) ;;
       exited) die "$name ended early ($detail); see $LAB_DIR/*.log: $(tail -n 3 "$LAB_DIR/keeper.log")" ;;
-      *) note "$name is up, but $state: $(in_host "${waiting[$name]}" systemctl --failed --plain --no-legend)" ;;
+      *) note "$name is up, but $state:" "$(in_host "${waiting[$name]}" systemctl --failed --no-legend)" ;;
     esac
     unset "waiting[$name]"
   done
@@ -101,7 +103,8 @@ lab_check_machine() {
   local tool
   need_root
   for tool in systemd-nspawn nsenter unshare ip; do
-    command -v "$tool" >/dev/null || die "$tool is missing (packages systemd-container, util-linux, iproute2)"
+    command -v "$tool" >/dev/null ||
+      die "$tool is missing (packages systemd-container, util-linux, iproute2)"
   done
   if mountpoint -q /usr || mountpoint -q /var; then
     die "/usr or /var are file systems of their own: an overlay over / would not see them"
@@ -138,7 +141,8 @@ cmd_up() {
   lab_up ''
 }
 
-# The life line is a FIFO that only this process holds open for writing: the keeper notices its end, even by -9.
+# The life line is a FIFO that only this process holds open for writing: the keeper notices its end, even
+# by -9.
 cmd_with() {
   local r=0
   lab_up_options "$@"
@@ -170,7 +174,8 @@ cmd_status() {
   for host in $(host_letters); do
     if host_is_on "$host"; then
       echo "$host $(host_name "$host") $(host_ip4 "$host") $(host_ip6 "$host")" \
-        "$(in_host "$host" systemctl is-system-running || true) guests: $(in_host "$host" pgrep -c qemu-system || true)"
+        "$(in_host "$host" systemctl is-system-running || true)" \
+        "guests: $(in_host "$host" pgrep -c qemu-system || true)"
     else
       echo "$host $(host_name "$host") off"
     fi
@@ -236,8 +241,8 @@ cmd_name() {
   host_name "$1"
 }
 
-# A plain command stays in the machine's cgroup: nobody there asks. With --session it runs in a login session of
-# its own, for what logind or polkit think of sessions; that costs some 50 ms more.
+# A plain command stays in the machine's cgroup: nobody there asks. With --session it runs in a login
+# session of its own, for what logind or polkit think of sessions; that costs some 50 ms more.
 cmd_run() { # [-u USER] [--session] HOST COMMAND...
   local user='' session='' host
   while [ $# -gt 0 ]; do
@@ -251,14 +256,14 @@ cmd_run() { # [-u USER] [--session] HOST COMMAND...
   host=$1
   shift
   if [ -n "$session" ]; then
-    in_host "$host" systemd-run --quiet --collect --wait --pipe --service-type=exec "--uid=${user:-root}" \
+    set -- systemd-run --quiet --collect --wait --pipe --service-type=exec "--uid=${user:-root}" \
       -p PAMName=login -E "PATH=$LAB_PATH" -E LANG=C.UTF-8 -- "$@"
   elif [ -n "$user" ]; then
-    in_host "$host" setpriv "--reuid=$user" "--regid=$user" --init-groups --reset-env -- \
-      env LANG=C.UTF-8 "PATH=$LAB_PATH" "$@"
-  else
-    in_host "$host" "$@"
+    set -- "as=$user" "$@"
   fi
+  # shellcheck disable=SC2034 # for in_host
+  LAB_EXEC='exec'
+  in_host "$host" "$@"
 }
 
 cmd_shell() {
@@ -275,6 +280,7 @@ cmd_evidence() { # FOLDER
     in_keeper journalctl --quiet --no-pager -o short-precise -D "$root/var/log/journal" \
       >"$1/journal.$host.txt" 2>&1 || true
     mkdir -p "$1/libvirt.$host"
-    in_keeper tar -C "$root/var/log/libvirt" -c . 2>/dev/null | tar -C "$1/libvirt.$host" -x 2>/dev/null || true
+    in_keeper tar -C "$root/var/log/libvirt" -c . 2>/dev/null |
+      tar -C "$1/libvirt.$host" -x 2>/dev/null || true
   done
 }

@@ -2,9 +2,10 @@
 # shellcheck shell=bash
 # Inside the keeper: it makes the roots, starts the hosts, and waits for requests.
 
-# Each host needs a cgroup of its own, which systemd-nspawn divides into itself and the payload. Where systemd
-# is process 1 we are in a scope with Delegate=yes and may divide it. Where it is not, the machine's root cgroup
-# is open to us. Version 2, or version 1 with the two hierarchies that a systemd inside wants.
+# Each host needs a cgroup of its own, which systemd-nspawn divides into itself and the payload. Where
+# systemd is process 1 we are in a scope with Delegate=yes and may divide it. Where it is not, the
+# machine's root cgroup is open to us. Version 2, or version 1 with the two hierarchies that a systemd
+# inside wants.
 keeper_cgroups() {
   local id controllers path base
   while IFS=: read -r id controllers path; do
@@ -33,12 +34,14 @@ keeper_nspawn() { # LETTER
     [ ! -e $dev ] || args+=("--bind=$dev")
   done
   cgroup_enter "$1"
-  # No registration, no unit: there may be no bus outside, and the machine's machined is none of our business.
-  # Modules and time of the machine are out of reach, all else a hypervisor's host may need is allowed.
+  # No registration, no unit: there may be no bus outside, and the machine's machined is none of our
+  # business. Modules and time of the machine are out of reach, all else a hypervisor's host may need is
+  # allowed.
   exec systemd-nspawn --quiet --boot --settings=no --directory="$LAB_DIR/mnt/$1/root" \
     --machine="$name" --hostname="$name" --register=no --keep-unit --network-bridge=vsm0 \
     --capability=all --drop-capability=CAP_SYS_MODULE,CAP_SYS_TIME \
-    --system-call-filter="userfaultfd bpf perf_event_open" --link-journal=no --resolv-conf=off --timezone=off \
+    --system-call-filter="userfaultfd bpf perf_event_open" --link-journal=no \
+    --resolv-conf=off --timezone=off \
     --bind="$LAB_DIR/srv:/srv/lab" "${args[@]}" </dev/null >>"$LAB_DIR/host.$1.log" 2>&1
 }
 

@@ -9,12 +9,13 @@ LAB_PACKAGES=(
   qemu-system-x86 gnutls-bin iproute2 nftables openssh-server openssh-client
 )
 
-# Whole folders are hidden by one whiteout in the upper layer before it is mounted, without walking through them.
+# Whole folders are hidden by one whiteout in the upper layer before it is mounted, without walking
+# through them.
 whiteout() { # UPPER PATH...
   local upper=$1 path
   shift
   for path; do
-    [ -e "/$path" ] || continue
+    [ -e "$LAB_DIR/mnt/layer/root/$path" ] || continue
     mkdir -p "$upper/$(dirname "$path")"
     mknod "$upper/$path" c 0 0
   done

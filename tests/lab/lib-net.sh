@@ -2,9 +2,9 @@
 # shellcheck shell=bash
 # Certificates; and what tests do to the network between the hosts.
 
-# Made anew for each lab. RSA for the hosts: libvirt insists on "key encipherment", which certtool gives to no
-# elliptic key ("usage does not permit key encipherment"). A CA and certificates for server and client of each host. All
-# of it runs certtool inside a root folder, since the machine need not have it.
+# Made anew for each lab. RSA for the hosts: libvirt insists on "key encipherment", which certtool gives
+# to no elliptic key ("usage does not permit key encipherment"). A CA and certificates for server and
+# client of each host. All of it runs certtool inside a root folder, since the machine need not have it.
 certs_prepare() {
   local r=$LAB_DIR/mnt/base/root dir=etc/pki/CA
   mkdir -p "$r/$dir/private" "$r"/etc/pki/{libvirt/private,qemu}

@@ -2,8 +2,9 @@
 # shellcheck shell=bash
 # What the hosts' root folders hold. All of this runs inside the keeper.
 #
-# A host's root is, from below: the machine's root, the lab layer, the base (the same for all hosts), its own.
-# The machine's own data, units and settings are hidden in the base, so that none of its services acts.
+# A host's root is, from below: the machine's root, the lab layer, the base (the same for all hosts), its
+# own. The machine's own data, units and settings are hidden in the base, so that none of its services
+# acts.
 
 # Units that would reach for the machine, or only cost time.
 LAB_MASK=(
@@ -18,10 +19,11 @@ LAB_ENABLE=(
 
 base_hide() { # UPPER
   local dir
-  for dir in /*; do
-    case ${dir#/} in
+  for dir in "$LAB_DIR"/mnt/layer/root/*; do
+    dir=${dir##*/}
+    case $dir in
       bin | sbin | lib* | usr | etc | var | proc | sys | dev | run | tmp) ;;
-      *) whiteout "$1" "${dir#/}" ;;
+      *) whiteout "$1" "$dir" ;;
     esac
   done
   whiteout "$1" etc/systemd etc/libvirt etc/pki etc/polkit-1 etc/fstab etc/crypttab etc/default/libvirtd \
@@ -32,8 +34,10 @@ base_hide() { # UPPER
 
 base_files() { # ROOT
   local r=$1 file
-  mkdir -p "$r"/{home,root,srv/lab,mnt,opt} "$r"/var/log/{journal,libvirt/qemu} "$r"/var/lib/{systemd,libvirt/images}
-  mkdir -p "$r"/etc/{libvirt/hooks,libvirt/qemu,polkit-1/rules.d,vsmd,systemd/system,systemd/system-generators}
+  mkdir -p "$r"/{home,root,srv/lab,mnt,opt}
+  mkdir -p "$r"/var/log/{journal,libvirt/qemu} "$r"/var/lib/{systemd,libvirt/images}
+  mkdir -p "$r"/etc/{libvirt/hooks,libvirt/qemu,polkit-1/rules.d,vsmd}
+  mkdir -p "$r"/etc/systemd/{system,system-generators}
   mkdir -m 1777 "$r/var/tmp"
   chmod 700 "$r/root"
   for file in fstab crypttab; do
@@ -160,10 +164,10 @@ host_uuid = "$(cat "/proc/sys/kernel/random/uuid")"
 auth_tcp = "none"
 auth_tls = "none"
 EOF
-  # Root, because post-copy needs userfaultfd, which the kernel gives to nobody else by default. The host's own
-  # cgroups may be read-only (a machine with version 1), so QEMU is not put into any. Owners of files in the
-  # shared folder are left alone: each host would remember them in the same attribute. Consoles are written by
-  # QEMU itself: virtlogd would rotate them.
+  # Root, because post-copy needs userfaultfd, which the kernel gives to nobody else by default. The
+  # host's own cgroups may be read-only (a machine with version 1), so QEMU is not put into any. Owners of
+  # files in the shared folder are left alone: each host would remember them in the same attribute.
+  # Consoles are written by QEMU itself: virtlogd would rotate them.
   cat >"$1/etc/libvirt/qemu.conf" <<EOF
 user = "root"
 group = "root"

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* watch-qemu LAB-DIR LOG: looks from outside at the QEMU processes of all hosts of a lab, and tells whether a guest
- * ever ran in two of them. It asks neither libvirt nor the service, only /proc.
+/* watch-qemu LAB-DIR LOG: looks from outside at the QEMU processes of all hosts of a lab, and tells
+ * whether a guest ever ran in two of them. It asks neither libvirt nor the service, only /proc.
  *
  * A window is 50 ms, with five looks in it. In a window a copy ran, if
- *   KVM: a vCPU thread was seen to sleep inside the system call KVM_RUN (an idle guest does; a stopped one waits
- *        at a futex instead), or was busy for 20 ms (a guest at work is hardly ever seen asleep);
- *   TCG: a vCPU thread used 0.1 ms (halted or stopped, both wait at a futex; but a stopped one uses nothing), and
- *        the copy is older than 300 ms.
- * Hand-over can fall into a window, and then both copies ran in it, one after the other. So a guest ran twice only
- * if two copies both ran in two windows in a row: then the second had begun before the first had ended.
- * Measured: the vCPU thread of a QEMU that waits for its guest to come uses 0.4 ms (TCG) or 1 to 2 ms (KVM, nested)
- * in the first 150 ms of its life, and then nothing at all; the one of an idle guest uses 4 ms and more a second. */
+ *   KVM: a vCPU thread was seen to sleep inside the system call KVM_RUN (an idle guest does; a stopped
+ *        one waits at a futex instead), or was busy for 20 ms (a guest at work is hardly seen asleep);
+ *   TCG: a vCPU thread used 0.1 ms (halted or stopped, both wait at a futex; but a stopped one uses
+ *        nothing), and the copy is older than 300 ms.
+ * Hand-over can fall into a window, and then both copies ran in it, one after the other. So a guest ran
+ * twice only if two copies both ran in two windows in a row: then the second had begun before the first
+ * had ended.
+ *
+ * Measured: the vCPU thread of a QEMU that waits for its guest to come uses 0.4 ms (TCG) or 1 to 2 ms
+ * (KVM, nested) in the first 150 ms of its life, and then nothing at all; that of an idle guest uses 4 ms
+ * and more a second. */
 
 #include <dirent.h>
 #include <errno.h>

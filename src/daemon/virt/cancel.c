@@ -12,7 +12,7 @@
 struct VsmCancel {
         gint n_ref;
         gint fired;
-        int fd;                         /* -1 when the process has no descriptor left: waits then look at fired */
+        int fd;                         /* -1 when no descriptor was left: waits then look at fired */
 };
 
 VsmCancel* vsm_cancel_new(void) {

@@ -132,7 +132,8 @@ static bool check_memory(VsmCheck *check, GError **error) {
                 g_autofree char *has = g_strdup_printf("%" G_GUINT64_FORMAT, available / 1024);
                 g_autofree char *needs = g_strdup_printf("%" G_GUINT64_FORMAT, (needed + 1023) / 1024);
 
-                vsm_reasons_add(check->reasons, "not-enough-memory", check->host, NULL, check->host, has, needs, NULL);
+                vsm_reasons_add(check->reasons, "not-enough-memory", check->host, NULL,
+                                check->host, has, needs, NULL);
         }
 
         return true;

@@ -12,7 +12,8 @@
 static const VsmReasonInfo table[] = {
         { "address-not-of-host", VSM_SEVERITY_ERROR,
           "An address that was asked for is not one of host '%1'",
-          "Name addresses to which the host's name resolves, or use TLS, which proves that it is that host." },
+          "Name addresses to which the host's name resolves, or use TLS, which proves that it is that "
+          "host." },
         { "block-job-running", VSM_SEVERITY_ERROR,
           "A block job (copy, commit, pull, backup) of system '%1' is running",
           "Wait until it has ended, or abort it." },
@@ -21,13 +22,15 @@ static const VsmReasonInfo table[] = {
           NULL },
         { "destination-unreachable", VSM_SEVERITY_ERROR,
           "Host '%1' cannot be reached",
-          "See whether it is up, its libvirt listens for the network, the firewall lets its port through, and "
+          "See whether it is up, its libvirt listens for the network, the firewall lets its port through, "
+          "and "
           "the credentials of this service are known there." },
         { "disk-not-shared", VSM_SEVERITY_ERROR,
           "A disk of system '%1' is not on storage that both hosts share",
           "Use the migration type VirtualSystemAndStorage, or put the disk on shared storage." },
         { "has-checkpoints", VSM_SEVERITY_WARNING,
-          "System '%1' has %2 checkpoints, which are not migrated; its definition stays here because of them",
+          "System '%1' has %2 checkpoints, which are not migrated; its definition stays here because of "
+          "them",
           "Remove them, or make a new full backup at the destination." },
         { "has-snapshots", VSM_SEVERITY_ERROR,
           "System '%1' has snapshots, which libvirt does not migrate",
@@ -134,8 +137,14 @@ void vsm_reasons_unref(VsmReasons *reasons) {
         g_free(reasons);
 }
 
-void vsm_reasons_add(VsmReasons *reasons, const char *code, const char *source, const char *libvirt_text, ...) {
-        g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reasons->lock);
+void vsm_reasons_add(
+                VsmReasons *reasons,
+                const char *code,
+                const char *source,
+                const char *libvirt_text,
+                ...) {
+
+        G_GNUC_UNUSED g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reasons->lock);
         g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
         Reason *reason;
         va_list ap;
@@ -157,7 +166,7 @@ void vsm_reasons_add(VsmReasons *reasons, const char *code, const char *source, 
 }
 
 bool vsm_reasons_has(VsmReasons *reasons, const char *code) {
-        g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reasons->lock);
+        G_GNUC_UNUSED g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reasons->lock);
 
         for (guint i = 0; i < reasons->list->len; i++)
                 if (strcmp(((Reason *) g_ptr_array_index(reasons->list, i))->info->code, code) == 0)
@@ -207,8 +216,12 @@ static GVariant* reason_to_variant(const Reason *reason) {
 }
 
 GVariant* vsm_reasons_to_variant(VsmReasons *reasons) {
-        static const uint16_t order[] = { VSM_SEVERITY_ERROR, VSM_SEVERITY_WARNING, VSM_SEVERITY_INFORMATION };
-        g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reasons->lock);
+        static const uint16_t order[] = {
+                VSM_SEVERITY_ERROR,
+                VSM_SEVERITY_WARNING,
+                VSM_SEVERITY_INFORMATION,
+        };
+        G_GNUC_UNUSED g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&reasons->lock);
         GVariantBuilder builder;
 
         g_variant_builder_init(&builder, G_VARIANT_TYPE("aa{sv}"));

@@ -117,7 +117,13 @@ static void* run_thread(void *input, GError **error) {
         return run->reasons;
 }
 
-GVariant* vsm_check_run(VsmVirt *virt, const VsmMoveOptions *options, uint64_t deadline, VsmCancel *cancel, GError **error) {
+GVariant* vsm_check_run(
+                VsmVirt *virt,
+                const VsmMoveOptions *options,
+                uint64_t deadline,
+                VsmCancel *cancel,
+                GError **error) {
+
         int64_t until = g_get_monotonic_time() + (int64_t) deadline;
         g_autoptr(VsmReasons) reasons = vsm_reasons_new();
         g_autoptr(GError) local = NULL;

@@ -10,7 +10,12 @@ static VsmSettleVerdict done(VsmSettleStep step, VsmMoveOutcome outcome, const c
         return (VsmSettleVerdict) { .step = step, .otherwise = step, .outcome = outcome, .why = why };
 }
 
-static VsmSettleVerdict first(VsmSettleStep step, VsmSettleStep otherwise, VsmMoveOutcome outcome, const char *why) {
+static VsmSettleVerdict first(
+                VsmSettleStep step,
+                VsmSettleStep otherwise,
+                VsmMoveOutcome outcome,
+                const char *why) {
+
         return (VsmSettleVerdict) { .step = step, .otherwise = otherwise, .outcome = outcome, .why = why };
 }
 
@@ -24,7 +29,8 @@ static VsmSettleVerdict decide_running(const VsmSettleView *view) {
 
         case VSM_SIDE_INCOMING:
                 return first(VSM_STEP_CLEAN_THERE, VSM_STEP_TIDY_STAYED, VSM_MOVE_STAYED,
-                             "it runs here; an incomplete copy is left on the other host and must be destroyed there");
+                             "it runs here; an incomplete copy is left on the other host and must be "
+                             "destroyed there");
 
         case VSM_SIDE_UNKNOWN:
                 /* A guest that was never stopped here cannot have been started there, and libvirt
@@ -33,21 +39,25 @@ static VsmSettleVerdict decide_running(const VsmSettleView *view) {
                         return done(VSM_STEP_TIDY_STAYED, VSM_MOVE_STAYED, NULL);
 
                 return first(VSM_STEP_ASK_AGAIN, VSM_STEP_TIDY_STAYED, VSM_MOVE_STAYED,
-                             "it runs here, but the other host could not be asked whether a copy runs there too");
+                             "it runs here, but the other host could not be asked whether a copy runs there "
+                             "too");
 
         case VSM_SIDE_PAUSED:
                 /* Sent while paused, and resumed here since: the copy there has not run. */
                 if (view->was_paused)
                         return done(VSM_STEP_TIDY_STAYED, VSM_MOVE_STAYED,
-                                    "it runs here; a paused copy is left on the other host and must be destroyed there");
+                                    "it runs here; a paused copy is left on the other host and must be "
+                                    "destroyed there");
 
                 return done(VSM_STEP_SUSPEND_HERE, VSM_MOVE_TWICE,
-                            "it runs here and has run on the other host, where it is paused now; the copy here was "
+                            "it runs here and has run on the other host, where it is paused now; the copy "
+                            "here was "
                             "paused too: destroy one of them");
 
         case VSM_SIDE_CRASHED:
                 return done(VSM_STEP_SUSPEND_HERE, VSM_MOVE_TWICE,
-                            "it runs here and has crashed on the other host; the copy here was paused: look at its "
+                            "it runs here and has crashed on the other host; the copy here was paused: look "
+                            "at its "
                             "disks, then destroy one of them");
 
         default:
@@ -66,18 +76,22 @@ static VsmSettleVerdict decide_paused(const VsmSettleView *view) {
 
         case VSM_SIDE_INCOMING:
                 return first(VSM_STEP_CLEAN_THERE, VSM_STEP_TIDY_STAYED, VSM_MOVE_STAYED,
-                             "it is paused here; an incomplete copy is left on the other host and must be destroyed there");
+                             "it is paused here; an incomplete copy is left on the other host and must be "
+                             "destroyed there");
 
         case VSM_SIDE_UNKNOWN:
                 if (view->was_paused)
                         return first(VSM_STEP_ASK_AGAIN, VSM_STEP_TIDY_STAYED, VSM_MOVE_STAYED,
-                                     "it is paused here as before, but the other host could not be asked for a copy");
+                                     "it is paused here as before, but the other host could not be asked "
+                                     "for a copy");
 
                 return first(VSM_STEP_ASK_AGAIN, VSM_STEP_LEAVE, VSM_MOVE_UNKNOWN,
-                             "it is paused here, and the other host could not be asked whether it runs there");
+                             "it is paused here, and the other host could not be asked whether it runs "
+                             "there");
 
         case VSM_SIDE_PAUSED:
-                return done(VSM_STEP_LEAVE, VSM_MOVE_TWICE, "it is paused on both hosts: destroy one of them");
+                return done(VSM_STEP_LEAVE, VSM_MOVE_TWICE, "it is paused on both hosts: destroy one of "
+                                                            "them");
 
         default:
                 return done(VSM_STEP_LEAVE, VSM_MOVE_TWICE,
@@ -92,7 +106,8 @@ static VsmSettleVerdict decide_handed_over(const VsmSettleView *view) {
         case VSM_SIDE_ABSENT:
                 return view->was_paused ? done(VSM_STEP_TIDY_STAYED, VSM_MOVE_STAYED, NULL) :
                         first(VSM_STEP_RESUME_HERE, VSM_STEP_LEAVE, VSM_MOVE_UNKNOWN,
-                              "it is paused here after a failed migration and could not be resumed: resume it");
+                              "it is paused here after a failed migration and could not be resumed: resume "
+                              "it");
 
         case VSM_SIDE_OFF:
         case VSM_SIDE_OFF_MIGRATED:
@@ -101,41 +116,49 @@ static VsmSettleVerdict decide_handed_over(const VsmSettleView *view) {
                  * would then be newer than the memory here. */
                 if (!view->defined_there_before || view->there == VSM_SIDE_OFF_MIGRATED)
                         return done(VSM_STEP_LEAVE, VSM_MOVE_UNKNOWN,
-                                    "it is paused here and off on the other host, where it may have run: resume it "
+                                    "it is paused here and off on the other host, where it may have run: "
+                                    "resume it "
                                     "here only if it did not, else destroy it here");
 
                 return view->was_paused ? done(VSM_STEP_TIDY_STAYED, VSM_MOVE_STAYED, NULL) :
                         first(VSM_STEP_RESUME_HERE, VSM_STEP_LEAVE, VSM_MOVE_UNKNOWN,
-                              "it is paused here after a failed migration and could not be resumed: resume it");
+                              "it is paused here after a failed migration and could not be resumed: resume "
+                              "it");
 
         case VSM_SIDE_RUNNING:
         case VSM_SIDE_HANDED_OVER:
                 return first(VSM_STEP_REMOVE_HERE, VSM_STEP_LEAVE, VSM_MOVE_MOVED_UNVERIFIED,
-                             "it runs on the other host, but the paused copy here could not be removed: destroy it");
+                             "it runs on the other host, but the paused copy here could not be removed: "
+                             "destroy it");
 
         case VSM_SIDE_PAUSED:
                 if (view->was_paused)
                         return first(VSM_STEP_REMOVE_HERE, VSM_STEP_LEAVE, VSM_MOVE_MOVED_UNVERIFIED,
-                                     "it is on the other host, but the paused copy here could not be removed: destroy it");
+                                     "it is on the other host, but the paused copy here could not be "
+                                     "removed: destroy it");
 
                 return done(VSM_STEP_LEAVE, VSM_MOVE_MOVED_UNVERIFIED,
-                            "it was started on the other host and is paused there: resume it there, then destroy "
+                            "it was started on the other host and is paused there: resume it there, then "
+                            "destroy "
                             "the paused copy here");
 
         case VSM_SIDE_INCOMING:
                 return first(VSM_STEP_CLEAN_THERE, VSM_STEP_LEAVE, VSM_MOVE_UNKNOWN,
-                             "it is paused here, and the incomplete copy on the other host could not be removed: "
+                             "it is paused here, and the incomplete copy on the other host could not be "
+                             "removed: "
                              "destroy that, then resume it here");
 
         case VSM_SIDE_STOPPING:
         case VSM_SIDE_UNKNOWN:
                 return first(VSM_STEP_ASK_AGAIN, VSM_STEP_LEAVE, VSM_MOVE_UNKNOWN,
-                             "it was handed over and is paused here, and the other host could not be asked whether "
+                             "it was handed over and is paused here, and the other host could not be asked "
+                             "whether "
                              "it runs there: resume it here only if it does not");
 
         default:
                 return done(VSM_STEP_LEAVE, VSM_MOVE_UNKNOWN,
-                            "it was handed over and failed on the other host; the copy here is paused: look at both");
+                            "it was handed over and failed on the other host; the copy here is paused: look "
+                            "at both");
         }
 }
 
@@ -152,24 +175,28 @@ static VsmSettleVerdict decide_gone(const VsmSettleView *view) {
         case VSM_SIDE_PAUSED:
                 return view->was_paused ? done(VSM_STEP_TIDY_MOVED, VSM_MOVE_MOVED, NULL) :
                         done(VSM_STEP_TIDY_MOVED, VSM_MOVE_MOVED_UNVERIFIED,
-                             "it arrived on the other host, but is paused there: see whether somebody wanted that");
+                             "it arrived on the other host, but is paused there: see whether somebody "
+                             "wanted that");
 
         case VSM_SIDE_STOPPING:
                 return first(VSM_STEP_ASK_AGAIN, VSM_STEP_TIDY_MOVED, VSM_MOVE_MOVED_UNVERIFIED,
                              "it arrived on the other host and is shutting down there");
 
         case VSM_SIDE_OFF:
-                return done(VSM_STEP_TIDY_MOVED, VSM_MOVE_LOST, "it left this host and is off on the other one");
+                return done(VSM_STEP_TIDY_MOVED, VSM_MOVE_LOST, "it left this host and is off on the other "
+                                                                "one");
 
         case VSM_SIDE_OFF_MIGRATED:
                 return done(VSM_STEP_TIDY_MOVED, VSM_MOVE_MOVED_UNVERIFIED,
                             "it arrived on the other host and has been sent on from there");
 
         case VSM_SIDE_CRASHED:
-                return done(VSM_STEP_TIDY_MOVED, VSM_MOVE_LOST, "it left this host and has crashed on the other one");
+                return done(VSM_STEP_TIDY_MOVED, VSM_MOVE_LOST, "it left this host and has crashed on the "
+                                                                "other one");
 
         case VSM_SIDE_ABSENT:
-                return done(VSM_STEP_TIDY_STAYED, VSM_MOVE_LOST, "it runs neither here nor on the other host");
+                return done(VSM_STEP_TIDY_STAYED, VSM_MOVE_LOST, "it runs neither here nor on the other "
+                                                                 "host");
 
         /* The only copy of its memory, maybe: not ours to destroy. */
         case VSM_SIDE_INCOMING:
@@ -178,10 +205,12 @@ static VsmSettleVerdict decide_gone(const VsmSettleView *view) {
 
         case VSM_SIDE_UNKNOWN:
                 return sent ? first(VSM_STEP_ASK_AGAIN, VSM_STEP_LEAVE, VSM_MOVE_MOVED_UNVERIFIED,
-                                    "libvirt here says that it left, but the other host could not be asked: its "
+                                    "libvirt here says that it left, but the other host could not be asked: "
+                                    "its "
                                     "definition here is kept") :
                         first(VSM_STEP_ASK_AGAIN, VSM_STEP_LEAVE, VSM_MOVE_UNKNOWN,
-                              "it is not here any more, and the other host could not be asked whether it runs there");
+                              "it is not here any more, and the other host could not be asked whether it "
+                              "runs there");
 
         default:
                 return done(VSM_STEP_LEAVE, VSM_MOVE_MOVED_UNVERIFIED,
@@ -198,11 +227,13 @@ static VsmSettleVerdict decide_off(const VsmSettleView *view) {
         case VSM_SIDE_OFF_MIGRATED:
         case VSM_SIDE_CRASHED:
                 return done(VSM_STEP_TIDY_STAYED, VSM_MOVE_LOST, view->here == VSM_SIDE_CRASHED ?
-                            "it crashed here during the migration" : "it was shut down here during the migration");
+                            "it crashed here during the migration" : "it was shut down here during the "
+                                                                     "migration");
 
         case VSM_SIDE_INCOMING:
                 return first(VSM_STEP_CLEAN_THERE, VSM_STEP_TIDY_STAYED, VSM_MOVE_LOST,
-                             "it was shut down here during the migration; an incomplete copy is left on the other host");
+                             "it was shut down here during the migration; an incomplete copy is left on the "
+                             "other host");
 
         case VSM_SIDE_UNKNOWN:
                 return first(VSM_STEP_ASK_AGAIN, VSM_STEP_LEAVE, VSM_MOVE_UNKNOWN,
@@ -213,7 +244,8 @@ static VsmSettleVerdict decide_off(const VsmSettleView *view) {
         case VSM_SIDE_HANDED_OVER:
                 if (view->here == VSM_SIDE_CRASHED)
                         return done(VSM_STEP_LEAVE, VSM_MOVE_MOVED_UNVERIFIED,
-                                    "it is on the other host; the copy here crashed and is kept for inspection");
+                                    "it is on the other host; the copy here crashed and is kept for "
+                                    "inspection");
                 return decide_gone(view);
 
         default:
@@ -248,8 +280,10 @@ VsmSettleVerdict vsm_settle_decide(const VsmSettleView *view) {
                 return decide_off(view);
 
         case VSM_SIDE_POST_COPY_FAILED:
-                return first(VSM_STEP_ASK_AGAIN, VSM_STEP_LEAVE, there_runs ? VSM_MOVE_MOVED_UNVERIFIED : VSM_MOVE_UNKNOWN,
-                             "its post-copy migration failed: its memory is on two hosts, do not resume it here");
+                return first(VSM_STEP_ASK_AGAIN, VSM_STEP_LEAVE,
+                             there_runs ? VSM_MOVE_MOVED_UNVERIFIED : VSM_MOVE_UNKNOWN,
+                             "its post-copy migration failed: its memory is on two hosts, do not resume it "
+                             "here");
 
         case VSM_SIDE_UNKNOWN:
                 return first(VSM_STEP_ASK_AGAIN, VSM_STEP_LEAVE,

@@ -21,7 +21,7 @@ typedef struct VsmSettleView {
 
 typedef enum {
         VSM_STEP_ASK_AGAIN,             /* a little later; with patience at its end, see otherwise */
-        VSM_STEP_CLEAN_THERE,           /* libvirt removes the incoming copy soon, or we do; then look again */
+        VSM_STEP_CLEAN_THERE,           /* the incoming copy goes, by itself or by us; then look again */
         VSM_STEP_RESUME_HERE,           /* then look again */
         VSM_STEP_REMOVE_HERE,           /* destroy the copy that was sent; then look again */
         VSM_STEP_SUSPEND_HERE,          /* final */
@@ -35,7 +35,8 @@ typedef struct VsmSettleVerdict {
         VsmSettleStep step;
         VsmSettleStep otherwise;        /* a final one, for when step does not lead on in time */
         VsmMoveOutcome outcome;         /* of the final step */
-        const char *why;                /* static; completes "system 'x', host 'y': …"; NULL = nothing to say */
+        const char *why;                /* static; completes "system 'x', host 'y': "
+                                                             "…"; NULL = nothing to say */
 } VsmSettleVerdict;
 
 VsmSettleVerdict vsm_settle_decide(const VsmSettleView *view);

@@ -85,7 +85,8 @@ static void* resolve_thread(void *input, GError **error) {
 
         r = getaddrinfo(host, NULL, &hints, &list);
         if (r != 0) {
-                g_set_error(error, VSM_ERROR, VSM_ERROR_FAILED, "Host '%s' has no address that could be looked up: %s",
+                g_set_error(error, VSM_ERROR, VSM_ERROR_FAILED, "Host '%s' has no address that could be "
+                                                                "looked up: %s",
                             host, r == EAI_SYSTEM ? g_strerror(errno) : gai_strerror(r));
                 return NULL;
         }
@@ -94,8 +95,8 @@ static void* resolve_thread(void *input, GError **error) {
                 char text[NI_MAXHOST];
 
                 /* With a zone (link-local) it fits into no URI: left out. */
-                if (getnameinfo(ai->ai_addr, ai->ai_addrlen, text, sizeof(text), NULL, 0, NI_NUMERICHOST) != 0 ||
-                    !vsm_uri_is_address(text))
+                r = getnameinfo(ai->ai_addr, ai->ai_addrlen, text, sizeof(text), NULL, 0, NI_NUMERICHOST);
+                if (r != 0 || !vsm_uri_is_address(text))
                         continue;
 
                 g_strv_builder_add(builder, text);
@@ -104,7 +105,8 @@ static void* resolve_thread(void *input, GError **error) {
         freeaddrinfo(list);
 
         if (n == 0)
-                g_set_error(error, VSM_ERROR, VSM_ERROR_FAILED, "Host '%s' has only link-local addresses", host);
+                g_set_error(error, VSM_ERROR, VSM_ERROR_FAILED, "Host '%s' has only link-local "
+                                                                "addresses", host);
 
         return n > 0 ? g_strv_builder_end(builder) : NULL;
 }
@@ -136,7 +138,8 @@ static bool check_foreign(const VsmDestination *destination, char **addresses, G
                 Address address;
 
                 if (!address_parse(*p, &address)) {
-                        g_set_error(error, VSM_ERROR, VSM_ERROR_INVALID_PARAMETER, "'%s' is not an IP address", *p);
+                        g_set_error(error, VSM_ERROR, VSM_ERROR_INVALID_PARAMETER, "'%s' is not an IP "
+                                                                                   "address", *p);
                         return false;
                 }
 
@@ -240,7 +243,13 @@ static int try_address(const char *text, uint16_t port, int64_t deadline, VsmCan
         return r;
 }
 
-char* vsm_dial_connect(char **addresses, uint16_t port, int64_t deadline, VsmCancel *cancel, GError **error) {
+char* vsm_dial_connect(
+                char **addresses,
+                uint16_t port,
+                int64_t deadline,
+                VsmCancel *cancel,
+                GError **error) {
+
         g_autoptr(GString) failures = g_string_new(NULL);
         unsigned n = g_strv_length(addresses);
         bool silent = n > 0;
@@ -258,7 +267,8 @@ char* vsm_dial_connect(char **addresses, uint16_t port, int64_t deadline, VsmCan
                         return g_strdup(addresses[i]);
 
                 if (r == -ECANCELED) {
-                        g_set_error(error, VSM_ERROR, VSM_ERROR_CANCELLED, "Connecting to %s: cancelled", addresses[i]);
+                        g_set_error(error, VSM_ERROR, VSM_ERROR_CANCELLED, "Connecting to %s: "
+                                                                           "cancelled", addresses[i]);
                         return NULL;
                 }
 

@@ -66,7 +66,8 @@ static bool check_idle(virDomainPtr domain, VsmSettle *settle, GError **error) {
         if (job) {
                 settle->busy = true;
                 g_set_error(error, VSM_ERROR, VSM_ERROR_SYSTEM_IN_USE,
-                            "libvirt is already running a job of system '%s' (a migration, a save, a backup, ...): "
+                            "libvirt is already running a job of system '%s' (a migration, a save, a "
+                            "backup, ...): "
                             "wait until it has ended", settle->name);
                 return false;
         }
@@ -89,13 +90,15 @@ static virDomainPtr look_here(VsmMove *move, VsmSettle *settle, VsmMoveFacts *fa
 
         settle->name = g_strdup(virDomainGetName(domain));
         if (!check_idle(domain, settle, error) ||
-            !vsm_side_look(settle->source, move->options.uuid, VSM_HOST_HERE, &side, &settle->running_reason, error) ||
+            !vsm_side_look(settle->source, move->options.uuid, VSM_HOST_HERE, &side,
+                           &settle->running_reason, error) ||
             !vsm_domain_snapshot(domain, &info, error))
                 return NULL;
 
         if (!info || (side != VSM_SIDE_RUNNING && side != VSM_SIDE_PAUSED)) {
                 g_set_error(error, VSM_ERROR, VSM_ERROR_INVALID_STATE,
-                            "System '%s' is %s: only one that runs or is paused can be migrated", settle->name,
+                            "System '%s' is %s: only one that runs or is paused can be "
+                            "migrated", settle->name,
                             info ? vsm_side_to_string(side) : "gone");
                 return NULL;
         }
@@ -146,7 +149,8 @@ static bool check_there(VsmMove *move, VsmSettle *settle, GError **error) {
                             "remove that image", host, settle->name);
         else
                 g_set_error(error, VSM_ERROR, VSM_ERROR_INCOMPATIBLE_PARAMETERS,
-                            "System '%s' is active on host '%s' as well: look which one is right, and destroy "
+                            "System '%s' is active on host '%s' as well: look which one is right, and "
+                            "destroy "
                             "the other", settle->name, host);
         return false;
 }
@@ -168,7 +172,8 @@ static bool change_here(VsmMove *move, VsmSettle *settle, virDomainPtr domain, G
                 settle->downtime = (unsigned) former;
 
         if (virDomainMigrateSetMaxDowntime(domain, move->options.max_downtime, 0) < 0) {
-                vsm_virt_error(error, "libvirt does not take %u ms as the longest pause", move->options.max_downtime);
+                vsm_virt_error(error, "libvirt does not take %u ms as the longest "
+                                      "pause", move->options.max_downtime);
                 return false;
         }
 
@@ -261,7 +266,12 @@ static void facts_clear(VsmMoveFacts *facts) {
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VsmMoveFacts, facts_clear)
 
-VsmMoveOutcome vsm_move_run(VsmMove *move, const VsmMoveHooks *hooks, VsmTransferStats *ret_stats, GError **error) {
+VsmMoveOutcome vsm_move_run(
+                VsmMove *move,
+                const VsmMoveHooks *hooks,
+                VsmTransferStats *ret_stats,
+                GError **error) {
+
         g_auto(VsmMoveFacts) facts = {};
         g_auto(VsmMoveParams) params = {};
         g_auto(VsmSettle) settle = {
@@ -285,7 +295,12 @@ VsmMoveOutcome vsm_move_run(VsmMove *move, const VsmMoveHooks *hooks, VsmTransfe
         return vsm_settle_run(&settle, cause, error);
 }
 
-VsmMoveOutcome vsm_move_resume(VsmMove *move, const VsmMoveFacts *facts, VsmTransferStats *ret_stats, GError **error) {
+VsmMoveOutcome vsm_move_resume(
+                VsmMove *move,
+                const VsmMoveFacts *facts,
+                VsmTransferStats *ret_stats,
+                GError **error) {
+
         g_auto(VsmSettle) settle = {
                 .virt = move->virt,
                 .options = &move->options,
@@ -294,6 +309,7 @@ VsmMoveOutcome vsm_move_resume(VsmMove *move, const VsmMoveFacts *facts, VsmTran
                 .downtime_set = move->options.max_downtime != 0,
         };
         VsmSide side = VSM_SIDE_UNKNOWN;
+        g_autoptr(GError) cause = NULL;
 
         *ret_stats = (VsmTransferStats) {};
         g_atomic_int_set(&move->calling, 1);
@@ -313,7 +329,10 @@ VsmMoveOutcome vsm_move_resume(VsmMove *move, const VsmMoveFacts *facts, VsmTran
                         (void) vsm_stats_read(domain, true, ret_stats, NULL, NULL);
         }
 
-        return vsm_settle_run(&settle, NULL, error);
+        if (vsm_cancel_fired(move->cancel))
+                g_set_error(&cause, VSM_ERROR, VSM_ERROR_CANCELLED, "The migration was cancelled");
+
+        return vsm_settle_run(&settle, cause, error);
 }
 
 bool vsm_move_abort(VsmMove *move, GError **error) {

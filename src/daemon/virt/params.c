@@ -37,7 +37,12 @@ static bool add_ullong(VsmMoveParams *p, const char *name, uint64_t value) {
         return virTypedParamsAddULLong(&p->params, &p->n_params, &p->n_allocated, name, value) >= 0;
 }
 
-static bool add_transport(const VsmMoveOptions *options, const char *address, VsmMoveParams *p, GError **error) {
+static bool add_transport(
+                const VsmMoveOptions *options,
+                const char *address,
+                VsmMoveParams *p,
+                GError **error) {
+
         const VsmDestination *destination = options->destination;
         g_autofree char *uri = NULL;
 
@@ -66,7 +71,8 @@ static bool add_transport(const VsmMoveOptions *options, const char *address, Vs
         if (destination->transport == VSM_TRANSPORT_TCP)
                 return true;
 
-        if (destination->transport != VSM_TRANSPORT_TLS && destination->transport != VSM_TRANSPORT_TLS_STRICT) {
+        if (destination->transport != VSM_TRANSPORT_TLS &&
+            destination->transport != VSM_TRANSPORT_TLS_STRICT) {
                 g_set_error(error, VSM_ERROR, VSM_ERROR_NOT_SUPPORTED, "TransportType %u is not supported",
                             destination->transport);
                 return false;

@@ -36,7 +36,7 @@ static unsigned n_hanging;              /* under lock */
 
 /* Refuses more when too many that were given up still have not ended. */
 static bool check_hanging(const char *host, GError **error) {
-        g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lock);
+        G_GNUC_UNUSED g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lock);
         unsigned n = hanging ? GPOINTER_TO_UINT(g_hash_table_lookup(hanging, host)) : 0;
 
         if (n < HANGING_MAX_PER_HOST && n_hanging < HANGING_MAX)
@@ -65,7 +65,7 @@ static void count_hanging(const char *host, int by) {
 
 /* Nobody waits any more. */
 static void task_abandon(Task *task) {
-        g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lock);
+        G_GNUC_UNUSED g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lock);
 
         if (task->ended)
                 return;
@@ -75,7 +75,7 @@ static void task_abandon(Task *task) {
 }
 
 static void task_end(Task *task) {
-        g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lock);
+        G_GNUC_UNUSED g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&lock);
 
         task->ended = true;
         if (task->abandoned)

@@ -83,7 +83,7 @@ static VsmPeer* open_address(
         peer->host = g_strdup(destination->host);
         peer->address = g_strdup(address);
 
-        what = g_strdup_printf("its libvirt accepted the connection to %s", address);
+        what = g_strdup_printf("its libvirt at %s", address);
         peer->connection = vsm_patience_run(
                         &(VsmPatience) {
                                 .what = what,
@@ -102,7 +102,12 @@ static VsmPeer* open_address(
         return g_steal_pointer(&peer);
 }
 
-VsmPeer* vsm_peer_open(const VsmDestination *destination, uint64_t deadline, VsmCancel *cancel, GError **error) {
+VsmPeer* vsm_peer_open(
+                const VsmDestination *destination,
+                uint64_t deadline,
+                VsmCancel *cancel,
+                GError **error) {
+
         int64_t until = g_get_monotonic_time() + (int64_t) deadline;
         g_autofree char *address = NULL;
 
@@ -140,7 +145,8 @@ VsmPeer* vsm_peer_open_at(
         g_autofree char *answered = NULL;
         char *addresses[] = { (char *) address, NULL };
 
-        answered = vsm_dial_connect(addresses, vsm_uri_control_port(destination), now + (int64_t) dial, cancel, error);
+        answered = vsm_dial_connect(addresses, vsm_uri_control_port(destination), now + (int64_t) dial,
+                                    cancel, error);
         if (!answered) {
                 g_prefix_error(error, "Host '%s': ", destination->host);
                 return NULL;
@@ -164,7 +170,12 @@ bool vsm_peer_look(VsmPeer *peer, const char *uuid, VsmDomainInfo **ret, GError 
         return vsm_domain_look(peer->connection, uuid, ret, error) || blame_peer(peer, error);
 }
 
-bool vsm_peer_look_name(VsmPeer *peer, const char *name, char ret_uuid[static VSM_UUID_SIZE], GError **error) {
+bool vsm_peer_look_name(
+                VsmPeer *peer,
+                const char *name,
+                char ret_uuid[static VSM_UUID_SIZE],
+                GError **error) {
+
         g_autoptr(virDomain) domain = NULL;
 
         domain = virDomainLookupByName(peer->connection, name);
@@ -174,13 +185,15 @@ bool vsm_peer_look_name(VsmPeer *peer, const char *name, char ret_uuid[static VS
                         return true;
                 }
 
-                vsm_virt_error_as(error, VSM_ERROR_FAILED, "Host '%s' does not tell whether it has a system '%s'",
+                vsm_virt_error_as(error, VSM_ERROR_FAILED, "Host '%s' does not tell whether it has a system "
+                                                           "'%s'",
                                   peer->host, name);
                 return false;
         }
 
         if (virDomainGetUUIDString(domain, ret_uuid) < 0) {
-                vsm_virt_error_as(error, VSM_ERROR_FAILED, "Host '%s' does not tell the UUID of its system '%s'",
+                vsm_virt_error_as(error, VSM_ERROR_FAILED, "Host '%s' does not tell the UUID of its system "
+                                                           "'%s'",
                                   peer->host, name);
                 return false;
         }
@@ -209,14 +222,16 @@ bool vsm_peer_destroy_incoming(VsmPeer *peer, const char *uuid, GError **error) 
 
         if (side != VSM_SIDE_INCOMING) {
                 g_set_error(error, VSM_ERROR, VSM_ERROR_INVALID_STATE,
-                            "The system on host '%s' is %s: it is not destroyed, for it may be the only copy",
+                            "The system on host '%s' is %s: it is not destroyed, for it may be the only "
+                            "copy",
                             peer->host, vsm_side_to_string(side));
                 return false;
         }
 
         if (virDomainDestroy(domain) < 0 && virGetLastErrorCode() != VIR_ERR_NO_DOMAIN &&
             vsm_side_of(domain, VSM_HOST_THERE) == VSM_SIDE_INCOMING) {
-                vsm_virt_error_as(error, VSM_ERROR_FAILED, "Host '%s' does not remove the incomplete copy of the system",
+                vsm_virt_error_as(error, VSM_ERROR_FAILED, "Host '%s' does not remove the incomplete copy "
+                                                           "of the system",
                                   peer->host);
                 return false;
         }

@@ -28,4 +28,8 @@ VsmPeer* vsm_peer_open_at(
                 GError **error);
 
 /* Blocks. UUID of the domain of that name, "" when there is none. */
-bool vsm_peer_look_name(VsmPeer *peer, const char *name, char ret_uuid[static VSM_UUID_SIZE], GError **error);
+bool vsm_peer_look_name(
+                VsmPeer *peer,
+                const char *name,
+                char ret_uuid[static VSM_UUID_SIZE],
+                GError **error);

@@ -65,7 +65,8 @@ static void look(VsmSettle *settle, VsmSettleView *ret) {
                 reason != settle->running_reason;
 
         if (!vsm_settle_need_peer(settle, &error) ||
-            !vsm_side_look(vsm_peer_connection(settle->peer), uuid, VSM_HOST_THERE, &ret->there, NULL, &error)) {
+            !vsm_side_look(vsm_peer_connection(settle->peer), uuid, VSM_HOST_THERE, &ret->there, NULL,
+                           &error)) {
                 /* Whatever broke it, the next look has a new one. */
                 g_clear_pointer(&settle->peer, vsm_peer_free);
                 g_free(settle->peer_error);
@@ -134,7 +135,8 @@ static VsmSettleVerdict find_verdict(VsmSettle *settle, GError **error) {
                 /* What changes a guest is done only after two looks that agree: libvirt may be about
                  * to do it itself. */
                 if ((verdict.step == VSM_STEP_CLEAN_THERE && now - cleaning > CLEAN_USEC) ||
-                    (same && (verdict.step == VSM_STEP_RESUME_HERE || verdict.step == VSM_STEP_REMOVE_HERE))) {
+                    (verdict.step == VSM_STEP_RESUME_HERE && same) ||
+                    (verdict.step == VSM_STEP_REMOVE_HERE && same)) {
                         g_clear_error(error);
                         (void) act(settle, verdict.step, error);
                 }
@@ -156,7 +158,8 @@ static void report(
         int code = VSM_ERROR_FAILED;
 
         if (verdict->outcome == VSM_MOVE_STAYED || verdict->outcome == VSM_MOVE_BUSY)
-                g_string_append_printf(text, "System '%s' stays on this host and was not moved to '%s'", name, host);
+                g_string_append_printf(text, "System '%s' stays on this host and was not moved to "
+                                             "'%s'", name, host);
         else
                 g_string_append_printf(text, "Moving system '%s' to host '%s'", name, host);
 

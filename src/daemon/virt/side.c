@@ -54,7 +54,8 @@ VsmSide vsm_side_from_state(int state, int reason, VsmHost host, bool outgoing) 
         switch (state) {
 
         case VIR_DOMAIN_RUNNING:
-                return reason == VIR_DOMAIN_RUNNING_POSTCOPY_FAILED ? VSM_SIDE_POST_COPY_FAILED : VSM_SIDE_RUNNING;
+                return reason == VIR_DOMAIN_RUNNING_POSTCOPY_FAILED ? VSM_SIDE_POST_COPY_FAILED :
+                        VSM_SIDE_RUNNING;
 
         case VIR_DOMAIN_BLOCKED:
                 return VSM_SIDE_RUNNING;
@@ -100,7 +101,14 @@ VsmSide vsm_side_of(virDomainPtr domain, VsmHost host) {
         return get_state(domain, host, NULL);
 }
 
-bool vsm_side_look(virConnectPtr connection, const char *uuid, VsmHost host, VsmSide *ret, int *ret_reason, GError **error) {
+bool vsm_side_look(
+                virConnectPtr connection,
+                const char *uuid,
+                VsmHost host,
+                VsmSide *ret,
+                int *ret_reason,
+                GError **error) {
+
         g_autoptr(virDomain) domain = NULL;
 
         *ret = VSM_SIDE_UNKNOWN;

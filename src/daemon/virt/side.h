@@ -11,7 +11,7 @@ typedef enum {
         VSM_SIDE_OFF,                   /* defined, not running */
         VSM_SIDE_OFF_MIGRATED,          /* the same, and libvirt says that it was sent away */
         VSM_SIDE_RUNNING,
-        VSM_SIDE_PAUSED,                /* by somebody, an I/O error, ...: its CPUs may be started by anybody */
+        VSM_SIDE_PAUSED,                /* by somebody, an I/O error, ...: anybody may resume it */
         VSM_SIDE_HANDED_OVER,           /* sent, paused for the last pass */
         VSM_SIDE_INCOMING,              /* being received, its CPUs have not run */
         VSM_SIDE_POST_COPY_FAILED,
@@ -36,7 +36,13 @@ VsmSide vsm_side_of(virDomainPtr domain, VsmHost host);
 
 /* Blocks. The same by UUID; *ret_reason (may be NULL) is libvirt's number for the reason. False with
  * error, and VSM_SIDE_UNKNOWN, when the host does not tell. */
-bool vsm_side_look(virConnectPtr connection, const char *uuid, VsmHost host, VsmSide *ret, int *ret_reason, GError **error);
+bool vsm_side_look(
+                virConnectPtr connection,
+                const char *uuid,
+                VsmHost host,
+                VsmSide *ret,
+                int *ret_reason,
+                GError **error);
 
 /* Blocks. Whether libvirt runs a job of the domain (a migration, a save, a dump, ...). */
 bool vsm_side_has_job(virDomainPtr domain, bool *ret, GError **error);

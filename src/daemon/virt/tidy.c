@@ -56,7 +56,8 @@ static bool restore_downtime(VsmSettle *settle, GError **error) {
                 return true;
 
         if (virDomainMigrateSetMaxDowntime(domain, former, 0) < 0) {
-                vsm_virt_error(error, "Its longest pause in migrations could not be set back to %llu ms", former);
+                vsm_virt_error(error, "Its longest pause in migrations could not be set back to %llu "
+                                      "ms", former);
                 return false;
         }
 
@@ -77,7 +78,8 @@ bool vsm_settle_restore_here(VsmSettle *settle, GError **error) {
 
                 if (i + 1 >= AUTOSTART_TRIES) {
                         g_propagate_prefixed_error(error, g_steal_pointer(&local),
-                                                   "Its autostart mark could not be put back here, set it by hand: ");
+                                                   "Its autostart mark could not be put back here, set it "
+                                                   "by hand: ");
                         return false;
                 }
 
@@ -95,6 +97,8 @@ bool vsm_settle_restore_here(VsmSettle *settle, GError **error) {
  * - KEEP_NVRAM: on shared storage it is the very file that the guest uses there, and without the
  *   flag libvirt refuses to undefine a guest with UEFI.
  * - KEEP_TPM: the same for the state of its TPM, which libvirt would remove silently. */
+#define UNDEFINE_FLAGS (VIR_DOMAIN_UNDEFINE_KEEP_NVRAM | VIR_DOMAIN_UNDEFINE_KEEP_TPM)
+
 static bool undefine_here(VsmSettle *settle, GError **error) {
         g_autoptr(virDomain) domain = NULL;
         int active;
@@ -114,7 +118,7 @@ static bool undefine_here(VsmSettle *settle, GError **error) {
         }
 
         if (active < 0 ||
-            virDomainUndefineFlags(domain, VIR_DOMAIN_UNDEFINE_KEEP_NVRAM | VIR_DOMAIN_UNDEFINE_KEEP_TPM) < 0) {
+            virDomainUndefineFlags(domain, UNDEFINE_FLAGS) < 0) {
                 if (virGetLastErrorCode() == VIR_ERR_NO_DOMAIN)
                         return true;
 
@@ -149,7 +153,8 @@ bool vsm_settle_finish_moved(VsmSettle *settle, GError **error) {
 
         /* Also off: an old definition there may have had the mark, and the guest's own is what counts. */
         if (info->persistent && info->autostart != settle->facts->autostart)
-                (void) vsm_peer_set_autostart(settle->peer, uuid, settle->facts->autostart, &autostart_error);
+                (void) vsm_peer_set_autostart(settle->peer, uuid, settle->facts->autostart,
+                                              &autostart_error);
 
         if (!undefine_here(settle, error))
                 return false;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "guest.h"
 
-/* Two clocks. The TSC is the fine one. While a guest is stopped, a hypervisor may stop its TSC too (QEMU saves
- * and loads it: TCG always, KVM where the TSC has an offset) or let it run on (seen in nested machines). The
- * CMOS clock follows the host's wall clock in all of them. So a pause is what the TSC saw, plus what the CMOS
- * clock gained on the TSC from one turn of its second to the next. */
+/* Two clocks. The TSC is the fine one. While a guest is stopped, a hypervisor may stop its TSC too (QEMU
+ * saves and loads it: TCG always, KVM where the TSC has an offset) or let it run on (seen in nested
+ * machines). The CMOS clock follows the host's wall clock in all of them. So a pause is what the TSC saw,
+ * plus what the CMOS clock gained on the TSC from one turn of its second to the next. */
 
 #define PIT_HZ 1193182U
 #define NOISE_US 20000

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "guest.h"
 
-/* The working set. Pages are filled from a pool of random words, each from another place of it, so nothing is
- * zero and nothing compresses. Each page has a generation, and a few words in it, the first and the last among
- * them, follow from page number and generation. The generations are kept apart from the pages: when one of the
- * two loses a write, they no longer agree. Writing only these few words makes a page as dirty as writing all,
- * and is quick even where a hypervisor has to emulate each instruction of a 32-bit guest. */
+/* The working set. Pages are filled from a pool of random words, each from another place of it, so
+ * nothing is zero and nothing compresses. Each page has a generation, and a few words in it, the first
+ * and the last among them, follow from page number and generation. The generations are kept apart from
+ * the pages: when one of the two loses a write, they no longer agree. Writing only these few words makes
+ * a page as dirty as writing all, and is quick even where a hypervisor has to emulate each instruction of
+ * a 32-bit guest. */
 
 #define POOL_WORDS 8192U
 #define MARK_STEP 341U /* words 0, 341, 682, 1023 */

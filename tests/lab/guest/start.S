@@ -26,9 +26,10 @@ start:
         hlt
         jmp     2b
 
-/* Sleeps until the timer ticks. The interrupt lands at irq0, wherever it met us, and never goes back there:
- * that closes the gap between sti and hlt, and needs no iret, which KVM can not emulate in protected mode where
- * it has to emulate all (software-nested machines: "KVM internal error. Suberror: 1"). */
+/* Sleeps until the timer ticks. The interrupt lands at irq0, wherever it met us, and never goes back
+ * there: that closes the gap between sti and hlt, and needs no iret, which KVM can not emulate in
+ * protected mode where it has to emulate all (software-nested machines: "KVM internal error. Suberror:
+ * 1"). */
 wait_for_timer:
         sti
 3:      hlt
