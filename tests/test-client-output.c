@@ -59,7 +59,7 @@ static void test_fields(void) {
         g_assert_cmpstr(text, ==, "  Name: web\nMemory: 512 MiB\n");
 }
 
-#define JOB "{\"JobState\":4,\"JobType\":305,\"PercentComplete\":43,\"VirtualSystemName\":\"web\"}"
+#define JOB "{\"JobState\":4,\"JobType\":305,\"PercentComplete\":43,\"ElementName\":\"web\"}"
 #define TRANSFER "{\"Phase\":\"memory\",\"MemoryTotal\":1073741824,\"MemoryProcessed\":537187123," \
         "\"Bandwidth\":117964800,\"DirtyRate\":12897484,\"EstimatedTimeRemaining\":7200000}"
 
@@ -124,7 +124,7 @@ static void assert_outcome(const char *job, const char *transfer, const char *wa
         g_assert_cmpstr(is, ==, wanted);
 }
 
-#define MOVE "\"JobType\":305,\"VirtualSystemName\":\"web\",\"DestinationHost\":\"hostb\""
+#define MOVE "\"JobType\":305,\"ElementName\":\"web\",\"DestinationHost\":\"hostb\""
 
 static void test_outcome(void) {
         assert_outcome("{" MOVE ",\"JobState\":7,\"MigrationType\":32768,\"StartTime\":1000000,"
@@ -133,13 +133,13 @@ static void test_outcome(void) {
                        "web runs on hostb now: 7.2 s, 512.3 MiB sent, paused 212 ms");
         assert_outcome("{" MOVE ",\"JobState\":32768,\"MigrationType\":1}", "{}",
                        "web is on hostb now, switched off");
-        assert_outcome("{\"JobType\":307,\"VirtualSystemName\":\"web\",\"JobState\":7,"
+        assert_outcome("{\"JobType\":307,\"ElementName\":\"web\",\"JobState\":7,"
                        "\"MigrationType\":32769}", "{}", "The disks of web are moved");
         assert_outcome("{" MOVE ",\"JobState\":8}", "{}",
                        "Cancelled: migration of web to hostb. web is still here, as it was.");
         assert_outcome("{" MOVE ",\"JobState\":10,\"ErrorDescription\":\"No \\u001b[2J\"}", "{}",
                        "Failed: migration of web to hostb: No \\x1b[2J");
-        assert_outcome("{\"JobType\":301,\"VirtualSystemName\":\"web\",\"JobState\":7}", "{}",
+        assert_outcome("{\"JobType\":301,\"ElementName\":\"web\",\"JobState\":7}", "{}",
                        "Done: check-system of web");
 }
 

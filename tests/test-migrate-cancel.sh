@@ -176,7 +176,7 @@ too_late() {
 
 by_owner() {
   local job reply
-  polkit_allow A alice '\\.migrate$'
+  polkit_allow A alice '\.migrate$'
   reply=$(call_as A alice "$VSM_ROOT" "$VSM_NAME" MigrateVirtualSystemToHost 'osa{sv}a{sv}aa{sv}' \
     "$(system_path A web)" "$(host_name B)" 1 Bandwidth q 1 0 0)
   job=${reply#*\"} job=${job%\"}

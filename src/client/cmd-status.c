@@ -76,10 +76,11 @@ static void add_state(VsmTable *table, const Service *s) {
         g_autofree char *libvirt = vsm_text_version(vsm_object_get_uint(s->manager, "LibvirtVersion"));
         g_autofree char *hypervisor = vsm_text_version(vsm_object_get_uint(s->manager, "HypervisorVersion"));
 
-        vsm_table_fieldf(table, _("State"),
-                         vsm_object_get_bool(s->manager, "Draining") ? _("%s, draining, since %s")
-                                                                     : _("%s since %s"),
-                         vsm_word(vsm_enabled_state_to_string(state)), since);
+        vsm_table_field(table, _("State"), vsm_word(vsm_enabled_state_to_string(state)));
+        if (vsm_object_get_uint(s->service, "TimeOfLastStateChange") > 0)
+                vsm_table_field(table, _("Since"), since);
+        if (vsm_object_get_bool(s->manager, "Draining"))
+                vsm_table_field(table, _("Draining"), _("yes"));
 
         if (vsm_object_get_uint(s->service, "HealthState") == HEALTH_STATE_OK)
                 vsm_table_fieldf(table, _("libvirt"), _("connected, version %s, hypervisor %s"), libvirt,

@@ -63,17 +63,13 @@ static void add_owner(VsmTable *table, JsonObject *job) {
 
 static void add_state(VsmTable *table, JsonObject *job) {
         const char *status = vsm_object_get_string(job, "JobStatus");
-        uint16_t state = (uint16_t) vsm_object_get_uint(job, "JobState");
+        const char *word = vsm_job_state_to_string((uint16_t) vsm_object_get_uint(job, "JobState"));
         uint64_t code = vsm_object_get_uint(job, "ErrorCode");
 
-        if (*status)
-                vsm_table_fieldf(table, _("State"), "%s, %" PRIu64 "%% (%s)",
-                                 vsm_word(vsm_job_state_to_string(state)),
-                                 vsm_object_get_uint(job, "PercentComplete"), status);
-        else
-                vsm_table_fieldf(table, _("State"), "%s, %" PRIu64 "%%",
-                                 vsm_word(vsm_job_state_to_string(state)),
-                                 vsm_object_get_uint(job, "PercentComplete"));
+        vsm_table_fieldf(table, _("State"), "%s, %" PRIu64 "%%", vsm_word(word),
+                         vsm_object_get_uint(job, "PercentComplete"));
+        if (!g_str_equal(status, word))
+                vsm_table_field(table, _("Status"), status);
 
         vsm_table_field(table, _("Error"), vsm_object_get_string(job, "ErrorDescription"));
         if (code > 0)

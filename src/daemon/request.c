@@ -359,6 +359,12 @@ VsmRequest* vsm_request_from_text(const char *text, GError **error) {
         uint32_t version = 0;
         uint64_t bandwidth = 0;
 
+        /* GLib's parser relies on it */
+        if (!g_utf8_validate(text, -1, NULL)) {
+                refuse(error, VSM_ERROR_FAILED, "A stored request cannot be read: it is not UTF-8.");
+                return NULL;
+        }
+
         value = g_variant_parse(G_VARIANT_TYPE(TEXT_TYPE), text, NULL, NULL, &reason);
         if (!value) {
                 refuse(error, VSM_ERROR_FAILED, "A stored request cannot be read: %s", reason->message);

@@ -286,7 +286,6 @@ static void read_group(Reader *reader, const char *name) {
  * bad line costs nothing but itself, and its number is known. */
 static void read_line(Reader *reader, const char *line) {
         g_autoptr(GKeyFile) file = g_key_file_new();
-        g_autoptr(GError) error = NULL;
         g_autofree char *text = NULL, *value = NULL, *group = NULL;
         g_auto(GStrv) names = NULL;
         bool head = line[0] == '[';
@@ -314,9 +313,13 @@ static void read_line(Reader *reader, const char *line) {
                 return;
         }
 
-        value = g_key_file_get_string(file, "Group", names[0], &error);
+        value = g_key_file_get_string(file, "Group", names[0], NULL);
         if (!value) {
-                complain(reader, "%s The line is ignored.", error->message);
+                g_autofree char *quoted = vsm_text_quote(names[0]);
+
+                /* GLib's own words have the value in them, whatever is in that */
+                complain(reader, "The value of \"%s\" is not UTF-8, or has an unknown escape sequence. "
+                         "The line is ignored.", quoted);
                 return;
         }
 

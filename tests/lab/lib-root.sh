@@ -112,9 +112,16 @@ base_ssh() { # ROOT
 
 # A tree made by "DESTDIR=TREE meson install" with prefix=/usr. Copied, not laid over: on a merged /usr a
 # folder TREE/lib would hide the link /lib and with it all libraries.
+# Folders that are there stay as they are, at every moment: tar would close them to others while it writes, and a
+# polkitd that reads its rules just then finds none.
 product_install() { # ROOT TREE
-  tar -C "$2" -c . | tar -C "$1" -x --keep-directory-symlink --no-overwrite-dir --owner=root --group=root \
-    --no-same-owner
+  local top to
+  for top in "$2"/*; do
+    to=$1/${top##*/}
+    [ ! -L "$to" ] || to=$1/$(readlink "$to")
+    mkdir -p "$to"
+    cp -r --remove-destination "$top/." "$to/"
+  done
   product_settings "$1"
 }
 

@@ -3,6 +3,8 @@
 /* Asks both hosts whether a guest could be migrated, and answers in time with all that was found.
  * The questions themselves are in check-source.c and check-destination.c. Workers. */
 
+#include <string.h>
+
 #include "daemon/virt/check.h"
 #include "daemon/virt/patience.h"
 #include "daemon/virt/side.h"
@@ -106,9 +108,14 @@ static void* run_thread(void *input, GError **error) {
         left = run->deadline - g_get_monotonic_time();
         peer = vsm_peer_open(run->options.destination, MAX(left, 0), run->cancel, &local);
         if (!peer) {
+                g_autofree char *prefix = g_strdup_printf("Host '%s': ", check.host);
+                const char *text = local->message;
+
+                /* The reason names the host itself. */
+                if (g_str_has_prefix(text, prefix))
+                        text += strlen(prefix);
                 if (local->code != VSM_ERROR_CANCELLED)
-                        vsm_reasons_add(run->reasons, unreachable_code(local), check.host, local->message,
-                                        check.host, NULL);
+                        vsm_reasons_add(run->reasons, unreachable_code(local), check.host, text, check.host, NULL);
                 return run->reasons;
         }
 
