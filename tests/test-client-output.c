@@ -32,7 +32,6 @@ static void test_table(void) {
         vsm_table_add(table, "a\x1b" "b");
         vsm_table_add(table, "100%");
         vsm_table_add(table, NULL);
-        g_assert_cmpuint(vsm_table_rows(table), ==, 2);
 
         wide = vsm_table_format(table, 0);
         g_assert_cmpstr(wide, ==,

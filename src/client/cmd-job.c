@@ -57,8 +57,7 @@ static void print_jobs(VsmClient *client, GPtrArray *jobs) {
         for (guint i = 0; i < jobs->len; i++)
                 add_job(table, g_ptr_array_index(jobs, i), (uint64_t) g_get_real_time());
 
-        vsm_pager_open(client);
-        vsm_table_print(table);
+        vsm_pager_print(client, table);
 }
 
 int vsm_verb_jobs(VsmClient *client, int argc, char **argv) {

@@ -34,8 +34,7 @@ static void print_systems(VsmClient *client, JsonObject *objects, GPtrArray *sys
         for (guint i = 0; i < systems->len; i++)
                 add_system(table, objects, g_ptr_array_index(systems, i));
 
-        vsm_pager_open(client);
-        vsm_table_print(table);
+        vsm_pager_print(client, table);
 }
 
 int vsm_verb_list(VsmClient *client, int argc, char **argv) {

@@ -94,8 +94,9 @@ static const char* advice_for_client(VsmClientError code) {
                 return _("It is not there, or not any more: finished jobs go after a few minutes. "
                          "'vsmctl list' and 'vsmctl jobs' show what there is.");
         case VSM_CLIENT_ERROR_TOO_OLD:
-                return _("The service does not know this, or what it is about is gone. Look with 'vsmctl jobs' "
-                         "or 'vsmctl list', and at the version of the service with 'vsmctl status'.");
+                return _("The service does not know this, or what it is about is gone. Look with "
+                         "'vsmctl jobs' or 'vsmctl list', and at the version of the service with "
+                         "'vsmctl status'.");
         default:
                 return NULL;
         }

@@ -7,6 +7,7 @@
 
 #include "client/common.h"
 #include "client/message.h"
+#include "shared/variant.h"
 
 /* JSON of json-glib has signed 64 bits; what does not fit is told roughly rather than as negative. */
 static JsonNode* node_new_uint(uint64_t value) {
@@ -231,68 +232,8 @@ JsonArray* vsm_message_read_array(sd_bus_message *message, GError **error) {
         return json_node_dup_array(node);
 }
 
-static int append_basic(sd_bus_message *message, GVariant *value) {
-        char type = g_variant_get_type_string(value)[0];
-
-        switch (type) {
-        case SD_BUS_TYPE_STRING:
-        case SD_BUS_TYPE_OBJECT_PATH:
-        case SD_BUS_TYPE_SIGNATURE:
-                return sd_bus_message_append_basic(message, type, g_variant_get_string(value, NULL));
-        case SD_BUS_TYPE_BOOLEAN: {
-                int b = g_variant_get_boolean(value);
-
-                return sd_bus_message_append_basic(message, type, &b);
-        }
-        case SD_BUS_TYPE_UNIX_FD:
-                return -EINVAL;
-        default:
-                /* numbers lie in a GVariant as sd-bus wants them */
-                return sd_bus_message_append_basic(message, type, g_variant_get_data(value));
-        }
-}
-
-static int append_value(sd_bus_message *message, GVariant *value) {
-        const GVariantType *type = g_variant_get_type(value);
-        g_autofree char *contents = NULL;
-        char container;
-        int r;
-
-        if (g_variant_type_is_basic(type))
-                return append_basic(message, value);
-
-        if (g_variant_type_is_variant(type)) {
-                g_autoptr(GVariant) inner = g_variant_get_variant(value);
-
-                container = SD_BUS_TYPE_VARIANT;
-                contents = g_strdup(g_variant_get_type_string(inner));
-        } else if (g_variant_type_is_array(type)) {
-                container = SD_BUS_TYPE_ARRAY;
-                contents = g_variant_type_dup_string(g_variant_type_element(type));
-        } else {
-                const char *s = g_variant_get_type_string(value);
-
-                container = s[0] == '{' ? SD_BUS_TYPE_DICT_ENTRY : SD_BUS_TYPE_STRUCT;
-                contents = g_strndup(s + 1, strlen(s) - 2);
-        }
-
-        r = sd_bus_message_open_container(message, container, contents);
-        if (r < 0)
-                return r;
-
-        for (size_t i = 0; i < g_variant_n_children(value); i++) {
-                g_autoptr(GVariant) child = g_variant_get_child_value(value, i);
-
-                r = append_value(message, child);
-                if (r < 0)
-                        return r;
-        }
-
-        return sd_bus_message_close_container(message);
-}
-
 bool vsm_message_append(sd_bus_message *message, GVariant *value, GError **error) {
-        int r = append_value(message, value);
+        int r = vsm_bus_append_variant(message, value);
 
         if (r < 0)
                 return vsm_error_set_errno(error, r, _("The request cannot be written"));

@@ -93,10 +93,6 @@ void vsm_table_fieldf(VsmTable *table, const char *name, const char *format, ...
         vsm_table_field(table, name, text);
 }
 
-size_t vsm_table_rows(const VsmTable *table) {
-        return table->cells->len / table->n_columns - !table->fields;
-}
-
 static const char* cell(const VsmTable *table, size_t row, size_t column) {
         return g_ptr_array_index(table->cells, row * table->n_columns + column);
 }

@@ -26,8 +26,6 @@ void vsm_table_addf(VsmTable *table, const char *format, ...) G_GNUC_PRINTF(2, 3
 void vsm_table_field(VsmTable *table, const char *name, const char *text);
 void vsm_table_fieldf(VsmTable *table, const char *name, const char *format, ...) G_GNUC_PRINTF(3, 4);
 
-size_t vsm_table_rows(const VsmTable *table);
-
 /* Text of at most so many columns to a line if that can be; 0 = as wide as it wants. */
 char* vsm_table_format(const VsmTable *table, size_t width);
 void vsm_table_print(const VsmTable *table);

@@ -35,7 +35,7 @@ _Noreturn static void run_pager(pid_t parent, int input) {
         _exit(EXIT_FAILURE);
 }
 
-void vsm_pager_open(VsmClient *client) {
+static void open_pager(VsmClient *client) {
         const char *pager = g_getenv("PAGER");
         pid_t self = getpid(), pid;
         int fds[2];
@@ -64,6 +64,14 @@ void vsm_pager_open(VsmClient *client) {
         }
 
         (void) close(fds[1]);
+}
+
+void vsm_pager_print(VsmClient *client, const VsmTable *table) {
+        /* afterwards stdout is a pipe and has no width */
+        g_autofree char *text = vsm_table_format(table, vsm_output_width(STDOUT_FILENO));
+
+        open_pager(client);
+        g_print("%s", text);
 }
 
 void vsm_pager_close(VsmClient *client) {

@@ -4,9 +4,11 @@
 /* Long output on a terminal goes through a pager. */
 
 #include "client/common.h"
+#include "client/output.h"
 
-/* After this stdout is the pager's input. Does nothing for JSON, with --no-pager, or where stdout is no
- * terminal. To be called when all is fetched, so that errors and questions still have the terminal to
- * themselves. */
-void vsm_pager_open(VsmClient *client);
+/* Prints the table, as wide as the terminal, through a pager: not for JSON, with --no-pager, or where stdout
+ * is no terminal. To be called when all is fetched: errors and questions need the terminal. */
+void vsm_pager_print(VsmClient *client, const VsmTable *table);
+
+/* Waits until the user has seen enough. */
 void vsm_pager_close(VsmClient *client);

@@ -4,6 +4,8 @@
 #include <glib.h>
 #include <systemd/sd-bus.h>
 
+#include "shared/variant.h"
+
 /* sd_bus_message <-> GVariant, so that the rules of requests need no bus. Bus thread. */
 
 /* What one call may bring (contract, section 2). */

@@ -450,14 +450,42 @@ void vsm_job_remove(VsmJob *job) {
         (void) g_hash_table_remove(manager->jobs, &job->number);
 }
 
+/* stable, for programs */
+static const char* message_id(VsmError code) {
+        switch (code) {
+        case VSM_ERROR_CANCELLED:
+                return "cancelled";
+        case VSM_ERROR_TIMEOUT:
+                return "timed-out";
+        case VSM_ERROR_SYSTEM_IN_USE:
+                return "migration-running";
+        case VSM_ERROR_SYSTEM_NOT_AVAILABLE:
+                return "libvirt-not-available";
+        case VSM_ERROR_INCOMPATIBLE_PARAMETERS:
+        case VSM_ERROR_INVALID_PARAMETER:
+                return "destination-unsuitable";
+        case VSM_ERROR_INVALID_STATE:
+                return "wrong-state";
+        default:
+                return "migration-failed";
+        }
+}
+
 /* CIM_Error with libvirt's own words: for GetErrorEx, which is checked */
-static GVariant* reason_of(const GError *error) {
+static GVariant* reason_of(const VsmJob *job, const GError *error) {
+        static const char *const none[] = { NULL };
+        VsmError code = vsm_error_code(error);
         GVariantDict dict;
 
         g_variant_dict_init(&dict, NULL);
-        g_variant_dict_insert(&dict, "MessageID", "s", "migration-failed");
+        g_variant_dict_insert(&dict, "MessageID", "s", message_id(code));
         g_variant_dict_insert(&dict, "Message", "s", error->message);
-        g_variant_dict_insert(&dict, "PerceivedSeverity", "q", (guint16) VSM_SEVERITY_ERROR);
+        g_variant_dict_insert(&dict, "MessageArguments", "^as", none);
+        g_variant_dict_insert(&dict, "PerceivedSeverity", "q",
+                              (guint16) (code == VSM_ERROR_CANCELLED ? VSM_SEVERITY_INFORMATION :
+                                                                      VSM_SEVERITY_ERROR));
+        g_variant_dict_insert(&dict, "ErrorSource", "s", job->request ? job->request->destination : "");
+        g_variant_dict_insert(&dict, "RecommendedActions", "^as", none);
         g_variant_dict_insert(&dict, "LibvirtError", "s", error->message);
 
         return g_variant_dict_end(&dict);
@@ -479,7 +507,7 @@ void vsm_job_end(VsmJob *job, VsmJobState state, VsmError code, const char *sent
                 changed(job, "HealthState");
         }
         if (detail) {
-                GVariant *reason = reason_of(detail);
+                GVariant *reason = reason_of(job, detail);
 
                 g_clear_pointer(&job->reasons, g_variant_unref);
                 job->reasons = g_variant_ref_sink(g_variant_new_array(G_VARIANT_TYPE_VARDICT, &reason, 1));

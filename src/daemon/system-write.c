@@ -124,12 +124,14 @@ int vsm_system_write(sd_bus_message *call, void *userdata, sd_bus_error *error) 
         VsmSystem *system;
         int r;
 
-        if (!sd_bus_message_is_method_call(call, "org.freedesktop.DBus.Properties", "Set") ||
-            !sd_bus_message_has_signature(call, "ssv"))
-                return 0;
-
+        /* being asked first makes every path below exist for sd-bus: those without a system do not */
         system = vsm_system_find_path(manager, sd_bus_message_get_path(call));
-        if (!system)
+        if (!system && !g_str_equal(sd_bus_message_get_path(call), VSM_OBJECT_PATH_SYSTEM))
+                return sd_bus_error_setf(error, SD_BUS_ERROR_UNKNOWN_OBJECT, "Unknown object '%s'.",
+                                         sd_bus_message_get_path(call));
+
+        if (!system || !sd_bus_message_is_method_call(call, "org.freedesktop.DBus.Properties", "Set") ||
+            !sd_bus_message_has_signature(call, "ssv"))
                 return 0;
 
         r = sd_bus_message_read(call, "ss", &interface, &property);

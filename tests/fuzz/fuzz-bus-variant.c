@@ -34,24 +34,29 @@ static void pair_open(void) {
         g_assert_cmpint(sd_bus_start(client), >=, 0);
 }
 
-/* NULL when the server did not take it; then there is a new pair. */
+/* NULL when it did not arrive; then there is a new pair. */
 static sd_bus_message* transfer(sd_bus_message *sent) {
         if (sd_bus_send(client, sent, NULL) < 0)
                 return NULL;
 
         for (;;) {
                 sd_bus_message *received = NULL;
+                int c, s;
 
-                if (sd_bus_process(client, NULL) < 0 || sd_bus_process(server, &received) < 0) {
-                        pair_close();
-                        pair_open();
-                        return NULL;
-                }
+                c = sd_bus_process(client, NULL);
+                s = sd_bus_process(server, &received);
 
                 if (received && sd_bus_message_is_signal(received, "org.example.Test", "Test"))
                         return received;
 
                 sd_bus_message_unref(received);
+
+                /* refused, or dropped without a word: nobody has anything left to do */
+                if (c < 0 || s < 0 || (c == 0 && s == 0 && sd_bus_is_ready(client) > 0)) {
+                        pair_close();
+                        pair_open();
+                        return NULL;
+                }
         }
 }
 
