@@ -159,8 +159,11 @@ libvirt_away() {
   local pid
   pid=$(host_run A systemctl show --value -p MainPID vsmd.service)
   monitor_start A bus.A
+  # masked first: else our daemon's next attempt may start it again before its sockets are gone
+  at_exit 'host_run A systemctl --quiet unmask --runtime libvirtd.service'
+  host_run A systemctl --quiet mask --runtime --now libvirtd.service
   # shellcheck disable=SC2086 # a list
-  host_run A systemctl stop libvirtd.service $sockets
+  host_run A systemctl stop $sockets
   wait_root HealthState '^20$'
   assert_eq "$(status_values)" 'q 20 aq 1 13 as 1 "Lost connection to libvirt" s "Lost Comm" q 3 q 3 b true' "lost"
   refused MigrateVirtualSystemToHost
@@ -171,6 +174,7 @@ libvirt_away() {
     'OperationalStatus.*StatusDescriptions.*Status.*CommunicationStatus.*PrimaryStatus' "all in the one signal"
 
   host_run A pkill -KILL qemu-system
+  host_run A systemctl --quiet unmask --runtime libvirtd.service
   # shellcheck disable=SC2086 # a list
   host_run A systemctl start $sockets
   wait_root HealthState '^5$'
@@ -208,8 +212,9 @@ addresses_followed() {
   done
 }
 
-# A bridge of libvirt's own leads nowhere else.
+# A bridge of libvirt's own leads nowhere else; any other one may.
 bridges_left_out() {
+  at_exit 'host_run A sh -c "virsh -q net-destroy --network inner; ip link del vsm-plain" >/dev/null 2>&1 || true'
   host_run A virsh -q net-create /dev/stdin >/dev/null <<'EOT'
 <network>
   <name>inner</name><forward mode='open'/><bridge name='virbr77'/><dns enable='no'/>
@@ -217,7 +222,7 @@ bridges_left_out() {
 </network>
 EOT
   assert_match "$(host_run A ip -brief addr show virbr77)" 192.168.77.1 "the bridge has its address"
-  host_run A ip link add vsm-plain type dummy
+  host_run A ip link add vsm-plain type bridge
   host_run A ip addr add 192.168.78.1/24 dev vsm-plain
   wait_root MigrationServiceListenerIPAddressList '^3 "10.77.0.1" "192.168.78.1" "fd00:77::1"$'
   host_run A ip link del vsm-plain

@@ -109,18 +109,24 @@ checked() {
   assert_match "$reply" '"MessageID" s "destination-unreachable"' "the reason"
 }
 
-# Nobody listens: that is said at once. Whoever asks libvirt there would start it, and it would take the socket.
-refused() {
-  local job
+# Whether libvirt on host B takes plain TCP. Whoever asks it meanwhile would start it, and it would take the socket.
+listen() { # yes|no
   host_run B systemctl stop vsmd.service
   host_run B systemctl stop libvirtd.service libvirtd-tcp.socket
+  [ "$1" = no ] || host_run B systemctl start libvirtd-tcp.socket vsmd.service
+}
+
+# Nobody listens: that is said at once.
+refused() {
+  local job
+  at_exit 'listen yes'
+  listen no
   job=$(migrate A web "$(host_name B)")
   wait_job A "$job" '^(7|8|9|10|32768)$'
   assert_eq "$(job_prop A "$job" JobState)" 10 "JobState"
   assert_between "$(job_prop A "$job" ElapsedTime)" 0 $((3 * SECOND)) "at once"
   assert_eq "$(system_prop A web MigrationState)" 5 "MigrationState"
-  host_run B systemctl stop libvirtd.service
-  host_run B systemctl start libvirtd-tcp.socket vsmd.service
+  listen yes
 }
 
 # For good, as far as this host can know.

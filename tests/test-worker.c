@@ -75,6 +75,7 @@ static void tear_down(Fixture *f, gconstpointer data) {
 
 static int too_late(sd_event_source *source, uint64_t usec, void *userdata) {
         g_error("the tasks did not come back");
+        return 0;
 }
 
 static void run_loop(Fixture *f) {

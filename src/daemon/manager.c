@@ -244,7 +244,10 @@ static void follow_host_name(VsmManager *manager) {
         }
 
         (void) sd_event_source_set_io_fd_own(source, true);
-        (void) sd_event_source_set_floating(source, true);
+
+        /* the loop keeps it; our own reference must not switch it off when it goes */
+        if (sd_event_source_set_floating(source, true) >= 0)
+                (void) sd_event_source_unref(g_steal_pointer(&source));
 }
 
 static bool start_loop(VsmManager *manager, GError **error) {

@@ -1,0 +1,196 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# As shipped: control connection and memory are encrypted, and the destination has to prove who it is. Anything wrong
+# with its certificate ends the migration before a byte of the guest has left.
+# shellcheck source=tests/libtest.sh
+. "$(dirname "$0")/libtest.sh"
+# shellcheck source=tests/libhosts.sh
+# shellcheck disable=SC2154 # test_dir is from libtest.sh
+. "$test_dir/libhosts.sh"
+
+system_path() { # HOST NAME
+  printf '%s/system/%s\n' "$VSM_ROOT" "$(guest_uuid "$1" "$2" | tr - _)"
+}
+
+system_prop() { # HOST NAME PROPERTY
+  prop "$1" "$(system_path "$1" "$2")" "$VSM_NAME.System" "$3"
+}
+
+wait_system() { # HOST NAME PROPERTY REGEX
+  wait_prop "$1" "$(system_path "$1" "$2")" "$VSM_NAME.System" "$3" "$4" >/dev/null
+}
+
+job_prop() { # HOST JOB PROPERTY
+  prop "$1" "$2" "$VSM_NAME.Job" "$3"
+}
+
+wait_job() { # HOST JOB REGEX [SECONDS]: until its JobState matches
+  wait_prop "$1" "$2" "$VSM_NAME.Job" JobState "${@:3}" >/dev/null
+}
+
+migrate() { # FROM NAME DESTINATION [settings as busctl takes them]: prints the path of the job
+  local reply
+  [ $# -gt 3 ] || set -- "$@" 0
+  reply=$(call "$1" "$VSM_ROOT" "$VSM_NAME" MigrateVirtualSystemToHost 'osa{sv}a{sv}aa{sv}' \
+    "$(system_path "$1" "$2")" "$3" "${@:4}" 0 0)
+  assert_match "$reply" "^uo 4096 \"$VSM_ROOT/job/[0-9]+\"$" "the call gives a job"
+  reply=${reply#*\"}
+  printf '%s\n' "${reply%\"}"
+}
+
+# gdbus names the error, busctl does not.
+assert_refused() { # ERROR HOST PATH INTERFACE.METHOD [arguments as gdbus takes them]
+  assert_fails_with "$VSM_NAME.Error.$1:" host_run "$2" gdbus call --system --dest "$VSM_NAME" \
+    --object-path "$3" --method "${@:4}"
+}
+
+# Held in its transfer by a limit that it cannot reach the end with.
+hold() { # FROM NAME TO [SETTING TYPE VALUE]...: prints the path of the job
+  migrate "$1" "$2" "$(host_name "$3")" $((($# - 3) / 3 + 1)) Bandwidth q 1 "${@:4}"
+}
+
+let_go() { # HOST JOB: lifts the limit
+  call "$1" "$2" "$VSM_NAME.Job.Transfer" SetParameters 'a{sv}' 1 Bandwidth q 1000
+}
+
+# The values that a property had, in the order in which signals told them
+seen() { # FILE PROPERTY
+  grep -F '"member":"PropertiesChanged"' "$1" | grep -oE "\"$2\":\{\"type\":\"[a-z]\",\"data\":[0-9a-z]+" |
+    sed 's/.*://' | paste -sd ' '
+}
+
+# As before the migration: it runs here, and there is nothing of it there, not even a process.
+assert_stayed() { # HERE THERE NAME
+  assert_guest_on "$1" "$3"
+  assert_eq "$(guest_state "$2" "$3")" none "no definition of $3 on host $2"
+  assert_eq "$(host_run "$2" pgrep -c qemu-system || true)" 0 "no QEMU on host $2"
+  assert_eq "$(prop "$1" "$VSM_ROOT" "$VSM_NAME" ActiveVirtualSystemMigrationCount)" 0 "no migration is counted"
+  assert_eq "$(system_prop "$1" "$3" OperatingStatus)" 0 "OperatingStatus of $3"
+  wait_tick "$3"
+  assert_guest_good "$3"
+}
+
+SETTINGS=$VSM_NAME.ServiceSettingData
+
+# The lab's own settings are for plain TCP.
+as_shipped() {
+  local host
+  for host in A B; do
+    host_run "$host" rm -f /etc/vsmd/vsmd.conf
+    host_run "$host" systemctl restart vsmd.service
+    assert_eq "$(prop "$host" "$VSM_ROOT" "$SETTINGS" AuthenticationType)" 32768 "AuthenticationType"
+    assert_eq "$(prop "$host" "$VSM_ROOT" "$SETTINGS" DefaultTransportType)" 3 "DefaultTransportType"
+  done
+  listen no # so plain TCP would fail
+}
+
+# Whether libvirt on host B takes plain TCP. Whoever asks it meanwhile would start it, and it would take the socket.
+listen() { # yes|no
+  host_run B systemctl stop vsmd.service
+  host_run B systemctl stop libvirtd.service libvirtd-tcp.socket
+  [ "$1" = no ] || host_run B systemctl start libvirtd-tcp.socket
+  host_run B systemctl start vsmd.service
+}
+
+encrypted() {
+  local job
+  job=$(hold A web B)
+  wait_system A web MigrationState '^2$'
+  assert_eq "$(prop A "$job" "$VSM_NAME.Job.Transfer" Encrypted)" true "Encrypted"
+  assert_match "$(host_run A virsh qemu-monitor-command --hmp --domain web 'info migrate_parameters')" \
+    "tls-creds: '.*tls.*'" "QEMU encrypts"
+  assert_match "$(host_run A ss -Htn state established dport = 16514)" '10\.77\.0\.2|fd00:77::2' "and so does libvirt"
+  assert_match "$(call A "$job" "$VSM_NAME.Job" GetRequest)" '"TransportType" q 3' "TransportType"
+  let_go A "$job"
+  wait_job A "$job" '^(7|8|9|10|32768)$'
+  assert_eq "$(job_prop A "$job" JobState)" 7 "JobState"
+  assert_guest_on B web
+  assert_guest_good web
+  wait_system B web OperatingStatus '^0$'
+  job=$(migrate B web 10.77.0.1) # the certificate of a host knows its addresses as well
+  wait_job B "$job" '^(7|8|9|10|32768)$'
+  assert_eq "$(job_prop B "$job" JobState)" 7 "back, by address"
+  wait_system A web OperatingStatus '^0$'
+}
+
+weaker_wish() {
+  assert_refused IncompatibleParameters A "$VSM_ROOT" "$VSM_NAME.MigrateVirtualSystemToHost" \
+    "$(system_path A web)" "$(host_name B)" "{'TransportType': <uint16 5>}" '{}' '[]'
+  assert_eq "$(system_prop A web MigrationState)" 0 "nothing was started"
+  assert_guest_on A web
+}
+
+# On host B, in the folder that the names are relative to; the lab's CA or a new one signs.
+bad_certificate() { # CERT KEY lab|other NAME
+  host_run B sh -es "$@" <<'END'
+cd /etc/pki
+umask 077
+dir=CA key=CA/private/cakey.pem
+if [ "$3" = other ]; then
+  dir=/tmp key=/tmp/cakey.pem
+  printf 'cn = "vsmd lab"\nca\ncert_signing_key\nexpiration_days = 30\n' >/tmp/ca.info
+  certtool --generate-privkey --key-type=ecdsa --curve secp256r1 --outfile $key
+  certtool --generate-self-signed --load-privkey $key --template /tmp/ca.info --outfile /tmp/cacert.pem
+fi
+printf '%s\n' "cn = \"$4\"" "dns_name = \"$4\"" tls_www_server signing_key encryption_key 'expiration_days = 30' >/tmp/info
+certtool --generate-certificate --load-privkey "$2" --load-ca-certificate $dir/cacert.pem --load-ca-privkey $key \
+  --template /tmp/info --outfile "$1"
+# libvirtd starts only with a certificate of its own CA.
+[ "$3" = lab ] || cp /tmp/cacert.pem CA/cacert.pem
+END
+  restart_libvirtd_there
+}
+
+# More often than systemd likes
+restart_libvirtd_there() {
+  host_run B sh -c 'systemctl reset-failed libvirtd.service; systemctl restart libvirtd.service'
+}
+
+restore() {
+  host_run B sh -c '[ ! -d /etc/pki.kept ] || { rm -rf /etc/pki/* && cp -a /etc/pki.kept/. /etc/pki/; }'
+  restart_libvirtd_there
+}
+
+assert_no_byte_leaves() { # REGEX of the reason
+  local job
+  monitor_start A bus.tls
+  job=$(migrate A web "$(host_name B)")
+  wait_job A "$job" '^(7|8|9|10|32768)$'
+  assert_eq "$(job_prop A "$job" JobState)" 10 "JobState"
+  assert_eq "$(prop A "$job" "$VSM_NAME.Job.Transfer" MemoryProcessed)" 0 "no byte has left"
+  assert_eq "$(system_prop A web MigrationState)" 5 "MigrationState"
+  wait_for_line bus.tls "\"JobState\":\{\"type\":\"q\",\"data\":10" >/dev/null
+  assert_not_match "$(seen bus.tls MigrationState)" '[234]' "it never came to the transfer"
+  assert_match "$(call A "$job" "$VSM_NAME.Job" GetErrorEx)" "$1" "the reason is told"
+  assert_stayed A B web
+  rm bus.tls
+}
+
+hosts_need kvm gdbus
+hosts_setup "$@"
+host_run B sh -c 'rm -rf /etc/pki.kept && cp -a /etc/pki /etc/pki.kept'
+at_exit 'restore; listen yes'
+guest_start A web
+as_shipped
+
+encrypted
+ok "encrypted, there and back"
+weaker_wish
+ok "a wish for less is refused"
+bad_certificate libvirt/servercert.pem libvirt/private/serverkey.pem other "$(host_name B)"
+assert_no_byte_leaves '[Cc]ertificate'
+ok "signed by another CA"
+restore
+bad_certificate libvirt/servercert.pem libvirt/private/serverkey.pem lab elsewhere
+assert_no_byte_leaves '[Cc]ertificate'
+ok "made out to another name"
+restore
+bad_certificate qemu/server-cert.pem qemu/server-key.pem lab elsewhere
+assert_no_byte_leaves TLS
+ok "QEMU's made out to another name"
+restore
+encrypted
+ok "goes well after all that"
+
+hosts_done
+plan
