@@ -262,8 +262,8 @@ no_polkit() {
 hosts_need kvm gdbus
 hosts_setup "$@"
 
-guest_start A web --ws 32 --rate 50
-guest_start A busy --ws 32 --rate 50
+guest_start A web --ws 8 --rate 20
+guest_start A busy --ws 8 --rate 20
 guest_define A other
 web=$(system_path web) busy=$(system_path busy)
 cancel root "$(held root web hostb)" # leaves a MigrationState that could be reset

@@ -184,10 +184,19 @@ libvirt_away() {
   assert_eq "$(host_run A systemctl show --value -p MainPID vsmd.service)" "$pid" "the daemon was not restarted"
 }
 
+drop_addresses() { # LINK: whichever the test has left
+  local address
+  host_run A ip addr del 127.0.0.77/8 dev lo
+  for address in 169.254.77.1/16 169.254.77.2/32 fd00:77::dead/64 fd00:77::101/64 10.77.0.101/24; do
+    host_run A ip addr del "$address" dev "$1"
+  done
+} 2>/dev/null
+
 addresses_followed() {
-  local link before address own='"10.77.0.1"' own6='"fd00:77::1"'
+  local link before own='"10.77.0.1"' own6='"fd00:77::1"'
   link=$(host_run A ip -brief -4 addr show scope global | awk '{ sub("@.*", "", $1); print $1 }')
   before=$(count_told MigrationServiceListenerIPAddressList)
+  at_exit "drop_addresses '$link'"
 
   # none of these is ever listed; the one that comes last is, and shows that they were looked at
   host_run A ip addr add 127.0.0.77/8 dev lo
@@ -206,10 +215,6 @@ addresses_followed() {
   assert_eq "$(($(count_told MigrationServiceListenerIPAddressList) - before))" 4 "one signal for each change"
   assert_eq "$(told MigrationServiceListenerIPAddressList | grep -cE '"127\.|"169\.254|dead"|"fe80')" 0 \
     "none of the others was ever told"
-  host_run A ip addr del 127.0.0.77/8 dev lo
-  for address in 169.254.77.1/16 169.254.77.2/32 fd00:77::dead/64 fd00:77::101/64; do
-    host_run A ip addr del "$address" dev "$link"
-  done
 }
 
 # A bridge of libvirt's own leads nowhere else; any other one may.

@@ -156,6 +156,7 @@ repeated() {
 # B's libvirtd stands still while memory goes from QEMU to QEMU: handed over, and nobody there takes it.
 too_late() {
   local job
+  at_exit 'host_run B systemctl kill --kill-who=main --signal=CONT libvirtd.service'
   job=$(hold A web B)
   wait_system A web MigrationState '^2$'
   host_run B systemctl kill --kill-who=main --signal=STOP libvirtd.service

@@ -61,6 +61,7 @@ move() { # FROM TO NAME DESTINATION
   local job
   job=$(migrate "$1" "$3" "$4")
   wait_job "$1" "$job" '^(7|8|9|10|32768)$'
+  assert_ne "$(guest_state "$2" "$3")" none "$3 is on host $2"
   wait_system "$2" "$3" OperatingStatus '^0$'
   assert_moved "$1" "$2" "$3" "$job"
 }

@@ -32,6 +32,10 @@ static int method_get_system(sd_bus_message *call, void *userdata, sd_bus_error 
         r = sd_bus_message_read(call, "s", &wanted);
         if (r < 0)
                 return r;
+        if (strlen(wanted) > VSM_LIMIT_STRING)
+                return sd_bus_error_setf(error, vsm_error_to_bus_name(VSM_ERROR_LIMITS_EXCEEDED),
+                                         "NameOrUUID is longer than the %i bytes that a string may have.",
+                                         VSM_LIMIT_STRING);
 
         r = vsm_polkit_check(manager->polkit, call,
                              vsm_member_find(VSM_INTERFACE_MANAGER, "GetSystem")->action, NULL, error);

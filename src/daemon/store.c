@@ -207,6 +207,10 @@ static bool open_database(VsmStore *store, bool *ret_damaged, GError **error) {
         /* the mutex is ours */
         int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
 
+        /* no pages before they are needed: 20 at once are more than a young database has. Refused, and the
+         * better so, once SQLite is in use. */
+        (void) sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
+
         if (!prepare_file(store, ret_damaged, error))
                 return false;
 

@@ -51,14 +51,16 @@ reads() {
 # One migration is held, so that others wait in the queue: what is timed is the call, not what it begins. The
 # store writes each job to the disk before the reply.
 submit() {
+  local set='MigrateVirtualSystemToHost, as root'
   set_limit A 1
   migrate_held A held1 "$(host_name B)"
-  latency A 'MigrateVirtualSystemToHost, as root' 200 \
+  latency A "$set" 200 \
     --ratio 'call to reply / polkit check=Migrate/polkit check=check + 2 ms' \
     "Migrate=migrate,$(system_path A held2),$(host_name B)" "polkit check=polkit,$VSM_NAME.migrate" "${own[0]}"
+  # shellcheck disable=SC2154 # held_job is from libbench.sh
   cancel A "$held_job"
-  row 'call to reply - polkit check, ms (bar 2)' "$(awk -v a="$(latency_of 'MigrateVirtualSystemToHost, as root' Migrate)" \
-    -v b="$(latency_of 'MigrateVirtualSystemToHost, as root' 'polkit check')" 'BEGIN { printf "%.2f", (a - b) / 1000 }')"
+  row 'call to reply - polkit check, ms (bar 2)' "$(awk -v a="$(latency_of "$set" Migrate)" \
+    -v b="$(latency_of "$set" 'polkit check')" 'BEGIN { printf "%.2f", (a - b) / 1000 }')"
 }
 
 # Idle and busy in turn, and in each the two calls in turn
@@ -98,7 +100,7 @@ each_load() { # SET
 }
 
 define_many() {
-  # shellcheck disable=SC2016 # for the shell over there
+  # shellcheck disable=SC2016,SC2154 # for the shell over there; bench_remote is from libbench.sh
   host_run A bash -c 'for i in $(seq "$1"); do
       echo "<domain type=\"qemu\"><name>many$i</name><memory unit=\"MiB\">64</memory>" \
         "<os><type arch=\"x86_64\">hvm</type></os></domain>" >"$2/many.$i.xml"

@@ -122,7 +122,7 @@ bench_setup() {
   fi
   bench_here=$VSM_LAB_DIR/srv/bench
   bench_json=$bench_here/numbers.json
-  # hosts_lab ends first, and with it the folder, unless the lab is another's
+  # before the lab goes, and the folder with it
   at_exit 'bench_end'
   rm -rf "$bench_here"
   mkdir -p "$bench_here"
@@ -141,6 +141,7 @@ bench_end() {
 bench_done() {
   say ''
   say "$bench_name: $(machine_line)"
+  # shellcheck disable=SC2034 # libtest.sh looks at it
   test_planned=1
 }
 

@@ -13,7 +13,7 @@ set -Eeuo pipefail
 rough_source=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck disable=SC2034 # for the scripts
 rough_dir=${VSM_ROUGH_DIR:-$rough_source/build-check}
-rough_count=0 rough_bad=0 rough_lab='' rough_lab_given=${VSM_LAB_DIR-}
+rough_count=0 rough_bad=0 rough_lab=''
 
 rough_ok() { # WHAT
   rough_count=$((rough_count + 1))
@@ -43,7 +43,7 @@ lab() {
 
 # A lab of this script's own with what was built in DIR; the one that ./check left is not ours to change.
 rough_lab_up() { # DIR
-  rough_lab=${rough_lab_given:-/run/vsmd}-rough-$$
+  rough_lab=/run/vsmd-rough-$$
   export VSM_LAB_DIR=$rough_lab
   trap rough_lab_down EXIT
   trap 'exit 130' INT
