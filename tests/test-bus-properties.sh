@@ -194,7 +194,7 @@ drop_addresses() { # LINK: whichever the test has left
 
 addresses_followed() {
   local link before own='"10.77.0.1"' own6='"fd00:77::1"'
-  link=$(host_run A ip -brief -4 addr show scope global | awk '{ sub("@.*", "", $1); print $1 }')
+  link=$(host_run A ip -brief -4 addr show to 10.77.0.1 | awk '{ sub("@.*", "", $1); print $1 }')
   before=$(count_told MigrationServiceListenerIPAddressList)
   at_exit "drop_addresses '$link'"
 

@@ -91,14 +91,33 @@ typedef struct EndTask {
         VsmStoredJob stored;    /* numbers only; error is static */
         Verdict verdict;
         GError *detail;
-        uint32_t history_limit;
 } EndTask;
 
 static void end_run(VsmTask *task) {
         EndTask *t = (EndTask*) task;
 
-        if (vsm_store_job_end(t->store, &t->stored, t->verdict.migration, t->verdict.reason, &task->error))
-                (void) vsm_store_history_trim(t->store, t->history_limit, NULL);
+        (void) vsm_store_job_end(t->store, &t->stored, t->verdict.migration, t->verdict.reason, &task->error);
+}
+
+typedef struct TrimTask {
+        VsmTask task;
+        VsmStore *store;
+        uint32_t limit;
+} TrimTask;
+
+static void trim_run(VsmTask *task) {
+        TrimTask *t = (TrimTask*) task;
+
+        (void) vsm_store_history_trim(t->store, t->limit, &task->error);
+}
+
+/* A task of its own: a long history takes its time, and the end need not wait for it. */
+static void trim_history(VsmManager *manager) {
+        TrimTask *t = vsm_task_new(TrimTask, trim_run, NULL, NULL);
+
+        t->store = manager->store;
+        t->limit = manager->settings.history_limit;
+        vsm_worker_push(manager->worker, VSM_LANE_STORE, &t->task);
 }
 
 static void log_end(const VsmJob *job, const Verdict *verdict, const GError *detail) {
@@ -157,6 +176,7 @@ static void end_done(VsmTask *task, void *userdata) {
         }
 
         vsm_queue_run(manager->queue);
+        trim_history(manager);
         vsm_manager_update_status(manager);
 }
 
@@ -192,7 +212,6 @@ void vsm_move_job_outcome(VsmJob *job, VsmMoveOutcome outcome, const VsmTransfer
         t->store = job->manager->store;
         t->verdict = verdict_of(job->move, outcome, error);
         t->detail = error ? g_error_copy(error) : NULL;
-        t->history_limit = job->manager->settings.history_limit;
         t->stored = (VsmStoredJob) {
                 .number = job->number,
                 .system = job->system_uuid,     /* the job outlives the task: it is ended by it */
