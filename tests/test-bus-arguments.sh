@@ -27,11 +27,12 @@ five() { # METHOD SYSTEM DESTINATION [MIGRATION [SYSTEM-SETTINGS [RESOURCES]]]
 
 # Both methods of FIVE judge alike, unless the test says which. The message names the parameter.
 refused() { # ERROR REGEX-OF-MESSAGE SYSTEM DESTINATION [...]
-  local error=$1 regex=$2 method
+  local error=$1 regex=$2 method what
   shift 2
+  what=${*:2}
   for method in ${only:-$move $check}; do
     assert_match "$(five "$method" "$@" | tr '\n' ' ')" "GDBus.Error:[A-Za-z.]*\.Error\.$error: .*$regex" \
-      "$method: $error because of ${*:2}"
+      "$method: $error because of ${what:0:120}"
   done
 }
 

@@ -132,7 +132,7 @@ count_asked() {
 
 wait_asked() { # COUNT
   # shellcheck disable=SC2016 # for that shell
-  wait_until 30 bash -c '[ "$(grep -cF "\"member\":\"CheckAuthorization\"" bus.A)" = "$1" ]' - "$1"
+  wait_until 60 bash -c '[ "$(grep -cF "\"member\":\"CheckAuthorization\"" bus.A)" = "$1" ]' - "$1"
 }
 
 by_guest_and_destination() {

@@ -7,7 +7,7 @@
 #include "daemon/virt/virt.h"
 
 /* One letter for a verdict, "first/otherwise" for two.
- *   step:    a ask again, c clean there, r resume here, x remove here, then otherwise
+ *   step:    a ask again, h hold here, c clean there, r resume here, x remove here, then otherwise
  *   final:   M moved, m moved unverified + tidied, S stayed, T twice + suspended, t twice + left,
  *            L lost + restored here, l lost + tidied as moved, U unknown + left,
  *            u moved unverified + left */
@@ -17,6 +17,7 @@ static const char* verdict_to_string(const VsmSettleVerdict *v) {
 
         switch (v->step) {
         case VSM_STEP_ASK_AGAIN:    *p++ = 'a'; break;
+        case VSM_STEP_HOLD_HERE:    *p++ = 'h'; break;
         case VSM_STEP_CLEAN_THERE:  *p++ = 'c'; break;
         case VSM_STEP_RESUME_HERE:  *p++ = 'r'; break;
         case VSM_STEP_REMOVE_HERE:  *p++ = 'x'; break;
@@ -114,6 +115,28 @@ static void test_paused(void) {
         check_table(paused, (VsmSettleView) { .interrupted = true, .was_paused = true });
 }
 
+/* The row of a guest that was stopped for the hand-over and runs here again, and of one that was paused
+ * until the other host can be asked. */
+static void test_held(void) {
+        /*                   there: ?     abs   off  sent run  paus hand inc   pcf  crsh stop */
+        static const Row stopped = { "hS", "S",  "S", "S", "T", "T", "T", "cS", "T", "T", "T"  };
+        static const Row held    = { "aU", "rU", "U", "U", "t", "t", "t", "cU", "t", "t", "aU" };
+
+        for (unsigned there = 0; there < _VSM_SIDE_MAX; there++) {
+                VsmSettleView view = {
+                        .here = VSM_SIDE_RUNNING, .there = there, .interrupted = true, .stopped = true,
+                };
+                VsmSettleVerdict verdict = vsm_settle_decide(&view);
+
+                g_assert_cmpstr(verdict_to_string(&verdict), ==, stopped[there]);
+
+                view.here = VSM_SIDE_PAUSED;
+                view.held = true;
+                verdict = vsm_settle_decide(&view);
+                g_assert_cmpstr(verdict_to_string(&verdict), ==, held[there]);
+        }
+}
+
 /* Cells that the other two marks change, and no others. */
 static void test_marks(void) {
         VsmSettleView view = { .here = VSM_SIDE_RUNNING, .there = VSM_SIDE_UNKNOWN };
@@ -177,10 +200,15 @@ static void check_invariants(const VsmSettleView *view) {
 
         /* Never a second writer: nothing is started here unless it certainly does not run there. */
         if (v.step == VSM_STEP_RESUME_HERE) {
-                g_assert_cmpint(view->here, ==, VSM_SIDE_HANDED_OVER);
+                g_assert_true(view->here == VSM_SIDE_HANDED_OVER || (view->here == VSM_SIDE_PAUSED && view->held));
                 g_assert_false(may_run(view->there));
-                g_assert_false(view->was_paused);
+                g_assert_false(view->was_paused && !view->held);
         }
+
+        /* One that may run there does not go on running here while nobody knows. */
+        if (view->here == VSM_SIDE_RUNNING && view->there == VSM_SIDE_UNKNOWN && view->stopped &&
+            view->interrupted && !view->was_paused)
+                g_assert_cmpint(v.step, ==, VSM_STEP_HOLD_HERE);
 
         /* Never the last copy: the one here goes only for one that has arrived there. */
         if (v.step == VSM_STEP_REMOVE_HERE) {
@@ -222,7 +250,7 @@ static void test_invariants(void) {
 
         for (unsigned here = 0; here < _VSM_SIDE_MAX; here++)
                 for (unsigned there = 0; there < _VSM_SIDE_MAX; there++)
-                        for (unsigned marks = 0; marks < 16; marks++, n++)
+                        for (unsigned marks = 0; marks < 64; marks++, n++)
                                 check_invariants(&(VsmSettleView) {
                                         .here = here,
                                         .there = there,
@@ -230,9 +258,11 @@ static void test_invariants(void) {
                                         .was_paused = marks & 2,
                                         .interrupted = marks & 4,
                                         .defined_there_before = marks & 8,
+                                        .stopped = marks & 16,
+                                        .held = marks & 32,
                                 });
 
-        g_assert_cmpuint(n, ==, 11 * 11 * 16);
+        g_assert_cmpuint(n, ==, 11 * 11 * 64);
 }
 
 static void test_sides(void) {
@@ -279,6 +309,7 @@ int main(int argc, char *argv[]) {
         g_test_add_func("/settle/failed", test_failed);
         g_test_add_func("/settle/succeeded", test_succeeded);
         g_test_add_func("/settle/paused", test_paused);
+        g_test_add_func("/settle/held", test_held);
         g_test_add_func("/settle/marks", test_marks);
         g_test_add_func("/settle/invariants", test_invariants);
 

@@ -215,9 +215,14 @@ void vsm_move_job_on_iteration(VsmManager *manager, const char *uuid, int iterat
 void vsm_move_job_on_handed_over(VsmManager *manager, const char *uuid) {
         VsmJob *job = begun_job_of(manager, uuid);
 
+        if (!job)
+                return;
+
+        vsm_move_handed_over(job->move->run);
+
         /* While a cancel is under way the state stays one from which it can succeed; if it comes too
          * late, the outcome says so. */
-        if (!job || job->move->cancel)
+        if (job->move->cancel)
                 return;
 
         vsm_move_job_transferring(job);

@@ -38,6 +38,14 @@ static VsmSettleVerdict decide_running(const VsmSettleView *view) {
                 if (!view->interrupted)
                         return done(VSM_STEP_TIDY_STAYED, VSM_MOVE_STAYED, NULL);
 
+                /* One that was stopped, and that libvirt here has resumed since it heard nothing, may
+                 * be running there as well: two writers are worse than a guest that waits. One that
+                 * was paused before arrives paused. */
+                if (view->stopped && !view->was_paused)
+                        return first(VSM_STEP_HOLD_HERE, VSM_STEP_TIDY_STAYED, VSM_MOVE_STAYED,
+                                     "it runs here and could not be paused, and the other host could not be "
+                                     "asked whether a copy runs there too");
+
                 return first(VSM_STEP_ASK_AGAIN, VSM_STEP_TIDY_STAYED, VSM_MOVE_STAYED,
                              "it runs here, but the other host could not be asked whether a copy runs there "
                              "too");
@@ -66,7 +74,43 @@ static VsmSettleVerdict decide_running(const VsmSettleView *view) {
         }
 }
 
+/* Paused here by us, since it may run there. */
+static VsmSettleVerdict decide_held(const VsmSettleView *view) {
+        switch (view->there) {
+
+        case VSM_SIDE_OFF:
+        case VSM_SIDE_OFF_MIGRATED:
+                if (!view->defined_there_before || view->there == VSM_SIDE_OFF_MIGRATED)
+                        return done(VSM_STEP_LEAVE, VSM_MOVE_UNKNOWN,
+                                    "it was paused here, and it is off on the other host, where it may have "
+                                    "run: resume it here only if it did not");
+                /* fall through */
+        case VSM_SIDE_ABSENT:
+                return first(VSM_STEP_RESUME_HERE, VSM_STEP_LEAVE, VSM_MOVE_UNKNOWN,
+                             "it was paused here until the other host could be asked, and could not be "
+                             "resumed: resume it");
+
+        case VSM_SIDE_INCOMING:
+                return first(VSM_STEP_CLEAN_THERE, VSM_STEP_LEAVE, VSM_MOVE_UNKNOWN,
+                             "it was paused here, and the incomplete copy on the other host could not be "
+                             "removed: destroy that, then resume it here");
+
+        case VSM_SIDE_UNKNOWN:
+        case VSM_SIDE_STOPPING:
+                return first(VSM_STEP_ASK_AGAIN, VSM_STEP_LEAVE, VSM_MOVE_UNKNOWN,
+                             "it had been handed over and may run on the other host, which could not be "
+                             "asked; so it was paused here: resume it only if it does not run there");
+
+        default:
+                return done(VSM_STEP_LEAVE, VSM_MOVE_TWICE,
+                            "it ran on both hosts for a while; the copy here was paused: destroy one of them");
+        }
+}
+
 static VsmSettleVerdict decide_paused(const VsmSettleView *view) {
+        if (view->held)
+                return decide_held(view);
+
         switch (view->there) {
 
         case VSM_SIDE_ABSENT:

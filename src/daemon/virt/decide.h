@@ -16,12 +16,15 @@ typedef struct VsmSettleView {
         bool was_paused;                /* by somebody, before it began */
         bool interrupted;               /* this host's CPUs may have been stopped for the hand-over since it
                                          * began: only then can the copy there ever have run */
+        bool stopped;                   /* certainly stopped for the hand-over: the copy there may run */
+        bool held;                      /* paused here by us, until the other host can be asked */
         bool defined_there_before;      /* known to have been defined there, and off, before it began */
 } VsmSettleView;
 
 typedef enum {
         VSM_STEP_ASK_AGAIN,             /* a little later; with patience at its end, see otherwise */
         VSM_STEP_CLEAN_THERE,           /* the incoming copy goes, by itself or by us; then look again */
+        VSM_STEP_HOLD_HERE,             /* pause it here, then ask on */
         VSM_STEP_RESUME_HERE,           /* then look again */
         VSM_STEP_REMOVE_HERE,           /* destroy the copy that was sent; then look again */
         VSM_STEP_SUSPEND_HERE,          /* final */

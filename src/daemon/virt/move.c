@@ -18,6 +18,7 @@ struct VsmMove {
         VsmMoveOptions options;
         VsmCancel *cancel;
         gint calling;                   /* libvirt may be running a job for us */
+        gint handed_over;               /* this host's CPUs were seen to stop for it */
 };
 
 VsmMove* vsm_move_new(VsmVirt *virt, const VsmMoveOptions *options) {
@@ -47,6 +48,10 @@ void vsm_move_unref(VsmMove *move) {
 
 void vsm_move_cancel(VsmMove *move) {
         vsm_cancel_fire(move->cancel);
+}
+
+void vsm_move_handed_over(VsmMove *move) {
+        g_atomic_int_set(&move->handed_over, 1);
 }
 
 static bool check_cancelled(VsmMove *move, GError **error) {
@@ -247,6 +252,7 @@ static virDomainPtr prepare(
         if (!settle->peer)
                 return NULL;
 
+        settle->had_peer = true;
         facts->address = g_strdup(vsm_peer_address(settle->peer));
         if (!vsm_move_params_build(&move->options, facts->persistent, facts->address, params, error) ||
             !check_there(move, settle, error) ||
@@ -279,6 +285,7 @@ VsmMoveOutcome vsm_move_run(
                 .options = &move->options,
                 .facts = &facts,
                 .running_reason = -1,
+                .handed_over = &move->handed_over,
         };
         g_autoptr(virDomain) domain = NULL;
         g_autoptr(GError) cause = NULL;
@@ -306,6 +313,7 @@ VsmMoveOutcome vsm_move_resume(
                 .options = &move->options,
                 .facts = facts,
                 .running_reason = -1,
+                .handed_over = &move->handed_over,
                 .downtime_set = move->options.max_downtime != 0,
         };
         VsmSide side = VSM_SIDE_UNKNOWN;

@@ -9,6 +9,7 @@
 
 #define LOOK_USEC       G_USEC_PER_SEC          /* between two looks */
 #define ASK_USEC        (60 * G_USEC_PER_SEC)   /* patience with a host that does not tell */
+#define HOLD_USEC       (10 * 60 * G_USEC_PER_SEC) /* the same, while the guest is paused for it */
 #define CLEAN_USEC      (10 * G_USEC_PER_SEC)   /* for libvirt there to remove the copy by itself */
 #define SUSPEND_TRIES   5
 #define CLEAN_END_USEC  (60 * G_USEC_PER_SEC)   /* for all that; destroying a frozen QEMU takes 15 s */
@@ -44,6 +45,16 @@ void vsm_settle_wait_for_job(VsmSettle *settle) {
         }
 }
 
+/* Certain, as against "interrupted": seen as an event, or told by a reason to run that it had not before. */
+static bool was_stopped(const VsmSettle *settle, int reason) {
+        if (settle->handed_over && g_atomic_int_get(settle->handed_over))
+                return true;
+
+        return settle->running_reason >= 0 &&
+                settle->running_reason != VIR_DOMAIN_RUNNING_MIGRATION_CANCELED &&
+                reason == VIR_DOMAIN_RUNNING_MIGRATION_CANCELED;
+}
+
 static void look(VsmSettle *settle, VsmSettleView *ret) {
         const char *uuid = settle->options->uuid;
         g_autoptr(GError) error = NULL;
@@ -53,6 +64,7 @@ static void look(VsmSettle *settle, VsmSettleView *ret) {
                 .call_ok = settle->call_ok,
                 .was_paused = settle->facts->paused,
                 .defined_there_before = settle->defined_there_before,
+                .held = settle->held,
         };
 
         if (vsm_settle_need_source(settle, NULL))
@@ -63,6 +75,15 @@ static void look(VsmSettle *settle, VsmSettleView *ret) {
         ret->interrupted = settle->lost_source || settle->running_reason < 0 ||
                 settle->running_reason == VIR_DOMAIN_RUNNING_MIGRATION_CANCELED ||
                 reason != settle->running_reason;
+        ret->stopped = was_stopped(settle, reason);
+
+        /* The connection was there and is not: before a new one is tried for seconds, hold what may be
+         * running twice. */
+        if (settle->peer && virConnectIsAlive(vsm_peer_connection(settle->peer)) != 1)
+                g_clear_pointer(&settle->peer, vsm_peer_free);
+        if (!settle->peer && settle->had_peer && !settle->held && ret->stopped &&
+            ret->here == VSM_SIDE_RUNNING && !settle->facts->paused)
+                return;
 
         if (!vsm_settle_need_peer(settle, &error) ||
             !vsm_side_look(vsm_peer_connection(settle->peer), uuid, VSM_HOST_THERE, &ret->there, NULL,
@@ -80,6 +101,12 @@ static bool act(VsmSettle *settle, VsmSettleStep step, GError **error) {
         case VSM_STEP_CLEAN_THERE:
                 return vsm_settle_need_peer(settle, error) &&
                         vsm_peer_destroy_incoming(settle->peer, settle->options->uuid, error);
+
+        case VSM_STEP_HOLD_HERE:
+                if (!vsm_settle_suspend_here(settle, error))
+                        return false;
+                settle->held = true;
+                return true;
 
         case VSM_STEP_RESUME_HERE:
                 return vsm_settle_resume_here(settle, error);
@@ -127,14 +154,16 @@ static VsmSettleVerdict find_verdict(VsmSettle *settle, GError **error) {
                 if (verdict.step == VSM_STEP_CLEAN_THERE && cleaning == 0)
                         cleaning = now;
 
-                if (now - start > (cleaning > 0 ? CLEAN_END_USEC + CLEAN_USEC : ASK_USEC)) {
+                if (now - start > (settle->held ? HOLD_USEC :
+                                   cleaning > 0 ? CLEAN_END_USEC + CLEAN_USEC : ASK_USEC)) {
                         verdict.step = verdict.otherwise;
                         return verdict;
                 }
 
                 /* What changes a guest is done only after two looks that agree: libvirt may be about
                  * to do it itself. */
-                if ((verdict.step == VSM_STEP_CLEAN_THERE && now - cleaning > CLEAN_USEC) ||
+                if (verdict.step == VSM_STEP_HOLD_HERE ||
+                    (verdict.step == VSM_STEP_CLEAN_THERE && now - cleaning > CLEAN_USEC) ||
                     (verdict.step == VSM_STEP_RESUME_HERE && same) ||
                     (verdict.step == VSM_STEP_REMOVE_HERE && same)) {
                         g_clear_error(error);

@@ -18,6 +18,9 @@ typedef struct VsmSettle {
         bool busy;                      /* libvirt refused, as somebody else's job of it ran */
         int running_reason;             /* libvirt's, before the call; -1 = not known */
         bool defined_there_before;
+        const gint *handed_over;        /* atomic: this host's CPUs were seen to stop; NULL = nobody looked */
+        bool held;                      /* it was paused here by us */
+        bool had_peer;                  /* the other host could be asked once */
         bool downtime_set;              /* give the one below back when it stays */
         unsigned downtime;              /* ms; 0 = not known, then QEMU's default */
 

@@ -190,7 +190,8 @@ static virDomainPtr find_here(VsmSettle *settle, VsmSide expected, GError **erro
 }
 
 bool vsm_settle_resume_here(VsmSettle *settle, GError **error) {
-        g_autoptr(virDomain) domain = find_here(settle, VSM_SIDE_HANDED_OVER, error);
+        g_autoptr(virDomain) domain =
+                find_here(settle, settle->held ? VSM_SIDE_PAUSED : VSM_SIDE_HANDED_OVER, error);
 
         if (!domain)
                 return false;
@@ -200,6 +201,7 @@ bool vsm_settle_resume_here(VsmSettle *settle, GError **error) {
                 return false;
         }
 
+        settle->held = false;
         return true;
 }
 

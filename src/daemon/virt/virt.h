@@ -241,6 +241,10 @@ VsmMoveOutcome vsm_move_run(VsmMove *move, const VsmMoveHooks *hooks, VsmTransfe
  * needs vsm_move_abort() besides. */
 void vsm_move_cancel(VsmMove *move);
 
+/* Any thread, returns at once: libvirt said that this host's CPUs were stopped for it. From then on the
+ * guest may run there, and settling acts on that. */
+void vsm_move_handed_over(VsmMove *move);
+
 /* Blocks, short lane. Aborts libvirt's job if it has begun; call again until run returns. */
 bool vsm_move_abort(VsmMove *move, GError **error);
 
