@@ -44,8 +44,6 @@ static int authorize(VsmJob *job, sd_bus_message *call, sd_bus_error *error) {
 }
 
 static int cancel(VsmJob *job, sd_bus_message *call, bool kill, sd_bus_error *error) {
-        g_autoptr(GError) e = NULL;
-
         switch (job->state) {
         case VSM_JOB_STATE_TERMINATED:
         case VSM_JOB_STATE_KILLED:
@@ -62,11 +60,7 @@ static int cancel(VsmJob *job, sd_bus_message *call, bool kill, sd_bus_error *er
                 return refuse(error, VSM_ERROR_INVALID_STATE,
                               "It is too late to cancel: the guest is being handed over.");
 
-        /* First the answer: the job may end before the next line is through. */
-        if (sd_bus_reply_method_return(call, "u", VSM_RETURN_JOB_STARTED) < 0)
-                return 1;
-
-        vsm_move_job_cancel(job, kill);
+        vsm_move_job_cancel_call(job, kill, call);
         return 1;
 }
 

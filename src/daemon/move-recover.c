@@ -73,9 +73,15 @@ static void recover(VsmManager *manager, const VsmStoredJob *stored) {
                 vsm_system_set_migration(system, VSM_MIGRATION_STATE_SETUP, VSM_REASON_NONE);
         }
 
-        if (stored->begun)
+        if (stored->begun) {
                 follow(job, stored);
-        else if (!g_str_equal(stored->boot_id, manager->boot_id))
+                if (stored->cancel > 0)
+                        vsm_move_job_cancel(job, stored->cancel == 5);
+        } else if (stored->cancel > 0) {
+                job->move->cancel = true;
+                job->move->kill = stored->cancel == 5;
+                end_at_once(job, VSM_MOVE_STAYED, "The migration was cancelled before it began.");
+        } else if (!g_str_equal(stored->boot_id, manager->boot_id))
                 end_at_once(job, VSM_MOVE_STAYED, "The host was restarted before the migration began.");
         else if (!system)
                 end_at_once(job, VSM_MOVE_LOST, "The system has gone from this host.");

@@ -288,6 +288,56 @@ void vsm_move_job_cancel(VsmJob *job, bool kill) {
                 stop_it(job);
 }
 
+typedef struct CancelTask {
+        VsmTask task;
+        VsmStore *store;
+        uint64_t job;
+        bool kill;
+        sd_bus_message *call;
+} CancelTask;
+
+static void cancel_run(VsmTask *task) {
+        CancelTask *t = (CancelTask*) task;
+
+        (void) vsm_store_job_cancel(t->store, t->job, t->kill ? 5 : 4, &task->error);
+}
+
+static void cancel_done(VsmTask *task, void *userdata) {
+        CancelTask *t = (CancelTask*) task;
+        VsmJob *job = vsm_job_find(userdata, t->job);
+
+        if (!job || !job->move || !vsm_move_job_can_cancel(job)) {
+                (void) sd_bus_reply_method_errorf(t->call, vsm_error_to_bus_name(VSM_ERROR_INVALID_STATE),
+                                                  "It is too late to cancel: the guest is being handed over, or "
+                                                  "the job has ended.");
+                return;
+        }
+
+        /* a full disk is no reason not to cancel */
+        if (task->error)
+                vsm_log(LOG_ERR, "Cannot write the cancel of job %" PRIu64 " down: %s", t->job,
+                        task->error->message);
+
+        /* first the answer: the job may end before the next line is through */
+        (void) sd_bus_reply_method_return(t->call, "u", VSM_RETURN_JOB_STARTED);
+        vsm_move_job_cancel(job, t->kill);
+}
+
+static void cancel_free(VsmTask *task) {
+        sd_bus_message_unref(((CancelTask*) task)->call);
+        g_free(task);
+}
+
+void vsm_move_job_cancel_call(VsmJob *job, bool kill, sd_bus_message *call) {
+        CancelTask *t = vsm_task_new(CancelTask, cancel_run, cancel_done, cancel_free);
+
+        t->store = job->manager->store;
+        t->job = job->number;
+        t->kill = kill;
+        t->call = sd_bus_message_ref(call);
+        vsm_worker_push(job->manager->worker, VSM_LANE_STORE, &t->task);
+}
+
 void vsm_move_job_give_up(VsmJob *job, VsmError code, const char *sentence) {
         VsmMoveJob *move = job->move;
 
@@ -298,86 +348,4 @@ void vsm_move_job_give_up(VsmJob *job, VsmError code, const char *sentence) {
         move->give_up_code = code;
         move->give_up_sentence = sentence;
         stop_it(job);
-}
-
-/* ---- SetParameters ---- */
-
-VsmRequest* vsm_move_parameters_parse(VsmJob *job, GVariant *parameters, GError **error) {
-        static const char *const keys[] = { "Bandwidth", "BandwidthUnit", "MaximumDowntime", NULL };
-        g_autoptr(GVariant) none = g_variant_ref_sink(g_variant_new_array(G_VARIANT_TYPE("{sv}"), NULL, 0));
-        g_autoptr(GVariant) nothing = g_variant_ref_sink(g_variant_new_array(G_VARIANT_TYPE_VARDICT, NULL, 0));
-        g_autoptr(VsmRequest) wish = NULL;
-        GVariantIter iter;
-        const char *key;
-
-        g_variant_iter_init(&iter, parameters);
-        while (g_variant_iter_next(&iter, "{&sv}", &key, NULL))
-                if (!g_strv_contains(keys, key)) {
-                        g_autofree char *safe = g_strescape(key, NULL);
-
-                        g_set_error(error, VSM_ERROR, VSM_ERROR_INVALID_PARAMETER,
-                                    "'%.64s' cannot be changed while a migration runs; Bandwidth, BandwidthUnit and "
-                                    "MaximumDowntime can.", safe);
-                        return NULL;
-                }
-
-        /* the same table of keys and the same arithmetic as for the request itself */
-        wish = vsm_request_new(job->request->destination, parameters, none, nothing, error);
-        if (!wish || !vsm_request_resolve(wish, &job->manager->settings, error))
-                return NULL;
-
-        return g_steal_pointer(&wish);
-}
-
-typedef struct ParametersTask {
-        VsmTask task;
-        VsmVirt *virt;
-        char uuid[VSM_UUID_SIZE];
-        bool set_bandwidth;
-        uint64_t bandwidth;
-        unsigned max_downtime;
-        sd_bus_message *call;
-} ParametersTask;
-
-static void parameters_run(VsmTask *task) {
-        ParametersTask *t = (ParametersTask*) task;
-
-        if (t->set_bandwidth && !vsm_virt_set_bandwidth(t->virt, t->uuid, t->bandwidth, &task->error))
-                return;
-        if (t->max_downtime > 0)
-                (void) vsm_virt_set_max_downtime(t->virt, t->uuid, t->max_downtime, &task->error);
-}
-
-static void parameters_done(VsmTask *task, void *userdata) {
-        ParametersTask *t = (ParametersTask*) task;
-
-        if (task->error)
-                vsm_bus_reply_error(t->call, task->error);
-        else
-                (void) sd_bus_reply_method_return(t->call, NULL);
-}
-
-static void parameters_free(VsmTask *task) {
-        sd_bus_message_unref(((ParametersTask*) task)->call);
-        g_free(task);
-}
-
-bool vsm_move_job_set_parameters(VsmJob *job, VsmRequest *wish, sd_bus_message *call, GError **error) {
-        ParametersTask *t;
-
-        if (!job->move->begun || job->move->returned || job->move->cancel) {
-                g_set_error(error, VSM_ERROR, VSM_ERROR_INVALID_STATE,
-                            "Parameters can be changed only while memory is moving.");
-                return false;
-        }
-
-        t = vsm_task_new(ParametersTask, parameters_run, parameters_done, parameters_free);
-        t->virt = job->manager->virt;
-        g_strlcpy(t->uuid, job->system_uuid, sizeof t->uuid);
-        t->set_bandwidth = wish->bandwidth > 0;
-        t->bandwidth = wish->bandwidth;
-        t->max_downtime = wish->max_downtime;
-        t->call = sd_bus_message_ref(call);
-        vsm_worker_push(job->manager->worker, VSM_LANE_SHORT, &t->task);
-        return true;
 }

@@ -9,6 +9,8 @@
  *      move-accept.c   from an authorized call to a job on the bus, in the queue
  *      move.c          from the queue to the end
  *      move-watch.c    progress, stalls, cancelling what does not want to
+ *      move-parameters.c  bandwidth and pause while it runs
+ *      move-end.c      from what both hosts said to the last states
  *      move-recover.c  jobs of an earlier run of the daemon
  *
  * Bus thread only. */
@@ -27,6 +29,10 @@ void vsm_move_job_start(VsmJob *job);
 /* MigrationState is 1 or 2, or it is being cancelled already. */
 bool vsm_move_job_can_cancel(VsmJob *job);
 void vsm_move_job_cancel(VsmJob *job, bool kill);
+
+/* The same for a caller: written down first, so that it is kept up after a crash; then the call is answered
+ * (4096, or InvalidState when it has become too late meanwhile), then it is done. */
+void vsm_move_job_cancel_call(VsmJob *job, bool kill, sd_bus_message *call);
 
 /* libvirt's events about the system of the job, if it has one. */
 void vsm_move_job_on_iteration(VsmManager *manager, const char *uuid, int iteration);

@@ -73,6 +73,13 @@ bool vsm_store_job_begin(VsmStore *store, uint64_t number, bool persistent, bool
                                  "noting that a job begins", error);
 }
 
+bool vsm_store_job_cancel(VsmStore *store, uint64_t number, uint32_t state, GError **error) {
+        LOCK(store);
+
+        return vsm_store_run_one(store, vsm_store_bind(store, STORE_JOB_CANCEL, "ut", state, number),
+                                 "noting that a job is to be cancelled", error);
+}
+
 bool vsm_store_job_started(VsmStore *store, uint64_t number, uint64_t when, GError **error) {
         LOCK(store);
 
@@ -151,6 +158,7 @@ static VsmStoredJob* job_from_row(sqlite3_stmt *row) {
         job->address = vsm_store_column_text(row, c++);
         job->bytes = sqlite3_column_int64(row, c++);
         job->downtime = sqlite3_column_int64(row, c++);
+        job->cancel = sqlite3_column_int64(row, c++);
 
         return job;
 }

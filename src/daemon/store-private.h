@@ -16,6 +16,7 @@ typedef enum {
         STORE_COMMIT,
         STORE_JOB_INSERT,
         STORE_JOB_BEGIN,
+        STORE_JOB_CANCEL,
         STORE_JOB_STARTED,
         STORE_JOB_END,
         STORE_JOBS_UNFINISHED,

@@ -40,6 +40,7 @@ static const char *const steps[] = {
         "  persistent   INTEGER NOT NULL DEFAULT 0,"
         "  autostart    INTEGER NOT NULL DEFAULT 0,"
         "  paused       INTEGER NOT NULL DEFAULT 0,"
+        "  cancel       INTEGER NOT NULL DEFAULT 0,"
         "  address      TEXT NOT NULL DEFAULT '',"
         "  bytes        INTEGER NOT NULL DEFAULT 0,"
         "  downtime     INTEGER NOT NULL DEFAULT 0);"
@@ -64,6 +65,7 @@ static const char *const statements[_STORE_STATEMENT_MAX] = {
         [STORE_JOB_BEGIN] =
         "UPDATE jobs SET begun = 1, persistent = ?, autostart = ?, paused = ?, address = ?"
         " WHERE number = ? AND ended = 0",
+        [STORE_JOB_CANCEL] = "UPDATE jobs SET cancel = max(cancel, ?) WHERE number = ? AND ended = 0",
         [STORE_JOB_STARTED] = "UPDATE jobs SET started = ? WHERE number = ? AND ended = 0",
         [STORE_JOB_END] =
         "UPDATE jobs SET started = max(started, ?), ended = ?, state = ?, error_code = ?, error = ?,"
@@ -72,7 +74,7 @@ static const char *const statements[_STORE_STATEMENT_MAX] = {
         [STORE_JOBS_UNFINISHED] =
         "SELECT number, type, system, system_name, owner, owner_uid, request, destination, boot_id,"
         "       submitted, started, ended, state, error_code, error,"
-        "       begun, persistent, autostart, paused, address, bytes, downtime"
+        "       begun, persistent, autostart, paused, address, bytes, downtime, cancel"
         " FROM jobs WHERE ended = 0 ORDER BY number",
         [STORE_HISTORY_TRIM] =
         "DELETE FROM jobs WHERE ended <> 0 AND number <="

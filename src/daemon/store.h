@@ -34,6 +34,7 @@ typedef struct VsmStoredJob {
         bool persistent;
         bool autostart;
         bool paused;
+        uint32_t cancel;                /* a cancel that was accepted: 4 or 5 as it was asked for; 0 = none */
         char *address;                  /* of the destination, as dialled */
 
         /* what it cost */
@@ -65,6 +66,9 @@ bool vsm_store_job_insert(VsmStore *store, VsmStoredJob *job, GError **error);
 /* Before libvirt is called: begun and what to give back. */
 bool vsm_store_job_begin(VsmStore *store, uint64_t number, bool persistent, bool autostart, bool paused,
                          const char *address, GError **error);
+
+/* A cancel was accepted: it is kept up after a restart. state is 4 (Terminate) or 5 (Kill). */
+bool vsm_store_job_cancel(VsmStore *store, uint64_t number, uint32_t state, GError **error);
 
 bool vsm_store_job_started(VsmStore *store, uint64_t number, uint64_t when, GError **error);
 

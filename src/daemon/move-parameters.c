@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Transfer.SetParameters: bandwidth and pause of a migration while it runs. libvirt is asked on a worker.
+ * Bus thread only. */
+
+#include "daemon/move-internal.h"
+#include "shared/cleanup.h"
+
+VsmRequest* vsm_move_parameters_parse(VsmJob *job, GVariant *parameters, GError **error) {
+        static const char *const keys[] = { "Bandwidth", "BandwidthUnit", "MaximumDowntime", NULL };
+        g_autoptr(GVariant) none = g_variant_ref_sink(g_variant_new_array(G_VARIANT_TYPE("{sv}"), NULL, 0));
+        g_autoptr(GVariant) nothing = g_variant_ref_sink(g_variant_new_array(G_VARIANT_TYPE_VARDICT, NULL, 0));
+        g_autoptr(VsmRequest) wish = NULL;
+        GVariantIter iter;
+        const char *key;
+
+        g_variant_iter_init(&iter, parameters);
+        while (g_variant_iter_next(&iter, "{&sv}", &key, NULL))
+                if (!g_strv_contains(keys, key)) {
+                        g_autofree char *safe = g_strescape(key, NULL);
+
+                        g_set_error(error, VSM_ERROR, VSM_ERROR_INVALID_PARAMETER,
+                                    "'%.64s' cannot be changed while a migration runs; Bandwidth, BandwidthUnit and "
+                                    "MaximumDowntime can.", safe);
+                        return NULL;
+                }
+
+        /* the same table of keys and the same arithmetic as for the request itself */
+        wish = vsm_request_new(job->request->destination, parameters, none, nothing, error);
+        if (!wish || !vsm_request_resolve(wish, &job->manager->settings, error))
+                return NULL;
+
+        return g_steal_pointer(&wish);
+}
+
+typedef struct ParametersTask {
+        VsmTask task;
+        VsmVirt *virt;
+        char uuid[VSM_UUID_SIZE];
+        bool set_bandwidth;
+        uint64_t bandwidth;
+        unsigned max_downtime;
+        sd_bus_message *call;
+} ParametersTask;
+
+static void parameters_run(VsmTask *task) {
+        ParametersTask *t = (ParametersTask*) task;
+
+        if (t->set_bandwidth && !vsm_virt_set_bandwidth(t->virt, t->uuid, t->bandwidth, &task->error))
+                return;
+        if (t->max_downtime > 0)
+                (void) vsm_virt_set_max_downtime(t->virt, t->uuid, t->max_downtime, &task->error);
+}
+
+static void parameters_done(VsmTask *task, void *userdata) {
+        ParametersTask *t = (ParametersTask*) task;
+
+        if (task->error)
+                vsm_bus_reply_error(t->call, task->error);
+        else
+                (void) sd_bus_reply_method_return(t->call, NULL);
+}
+
+static void parameters_free(VsmTask *task) {
+        sd_bus_message_unref(((ParametersTask*) task)->call);
+        g_free(task);
+}
+
+bool vsm_move_job_set_parameters(VsmJob *job, VsmRequest *wish, sd_bus_message *call, GError **error) {
+        ParametersTask *t;
+
+        if (!job->move->begun || job->move->returned || job->move->cancel) {
+                g_set_error(error, VSM_ERROR, VSM_ERROR_INVALID_STATE,
+                            "Parameters can be changed only while memory is moving.");
+                return false;
+        }
+
+        t = vsm_task_new(ParametersTask, parameters_run, parameters_done, parameters_free);
+        t->virt = job->manager->virt;
+        g_strlcpy(t->uuid, job->system_uuid, sizeof t->uuid);
+        t->set_bandwidth = wish->bandwidth > 0;
+        t->bandwidth = wish->bandwidth;
+        t->max_downtime = wish->max_downtime;
+        t->call = sd_bus_message_ref(call);
+        vsm_worker_push(job->manager->worker, VSM_LANE_SHORT, &t->task);
+        return true;
+}
