@@ -110,6 +110,7 @@ autostart_and_arrival() {
   assert_moved A B auto "$job"
   assert_guest_on B auto
   assert_match "$(host_run B virsh -q dominfo --domain auto)" 'Autostart: +enable' "mark is on there"
+  wait_system B auto Autostart '^true$'
   assert_guest_good auto
 }
 

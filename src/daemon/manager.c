@@ -135,7 +135,7 @@ static void connect_done(VsmTask *task, void *userdata) {
         manager->connecting = false;
         if (task->error) {
                 if (manager->reconnect_tries == 0)
-                        vsm_log(LOG_WARNING, "Cannot connect to libvirt: %s", task->error->message);
+                        vsm_log(LOG_WARNING, "%s", task->error->message);
                 set_libvirt_up(manager, false);
                 reconnect_later(manager);
                 take_name(manager);
@@ -363,6 +363,7 @@ VsmManager* vsm_manager_new(const VsmManagerOptions *options, GError **error) {
                                                  (GDestroyNotify) vsm_system_free);
         manager->jobs = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, (GDestroyNotify) vsm_job_free);
         manager->refreshing = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+        manager->looked_at_late = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
         manager->stored_states = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
                                                        (GDestroyNotify) vsm_stored_system_free);
         manager->accepting = g_ptr_array_new();
@@ -408,6 +409,8 @@ void vsm_manager_free(VsmManager *manager) {
         g_hash_table_unref(manager->jobs);
         g_hash_table_unref(manager->systems);
         g_hash_table_unref(manager->refreshing);
+        sd_event_source_disable_unref(manager->late);
+        g_hash_table_unref(manager->looked_at_late);
         g_hash_table_unref(manager->stored_states);
         vsm_queue_free(manager->queue);
         vsm_service_free(manager->service);

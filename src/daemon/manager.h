@@ -35,6 +35,8 @@ typedef struct VsmManager {
         VsmQueue *queue;
         GHashTable *systems;            /* UUID (borrowed) -> VsmSystem*, owned */
         GHashTable *refreshing;         /* UUID -> looks at a domain that are on their way, system-watch.c */
+        GHashTable *looked_at_late;     /* UUIDs of systems to be looked at once more, a little later */
+        sd_event_source *late;
         bool listing;                   /* all of them are being looked at */
         GHashTable *jobs;               /* number (int64 key, borrowed) -> VsmJob*, owned */
 

@@ -144,6 +144,8 @@ static void tell_system(VsmJob *job, const Verdict *verdict) {
 
         if (verdict->migration == VSM_MIGRATION_STATE_NONE)
                 vsm_system_set_progress(system, 100);
+        else
+                vsm_system_take_held(system);
         vsm_system_set_migration(system, verdict->migration, verdict->reason);
 }
 

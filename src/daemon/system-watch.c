@@ -3,6 +3,8 @@
 /* One look at a time for each domain, so that an older answer never overwrites a newer one. Events
  * say only that something happened; the truth is what the look finds. Bus thread only. */
 
+#include <time.h>
+
 #include "daemon/log.h"
 #include "daemon/system-watch.h"
 #include "daemon/system.h"
@@ -69,7 +71,7 @@ static void look(VsmManager *manager, const char *uuid, Refresh *refresh) {
         vsm_worker_push(manager->worker, VSM_LANE_SHORT, &t->task);
 }
 
-void vsm_system_watch_one(VsmManager *manager, const char *uuid, bool incoming, bool crashed) {
+static void look_soon(VsmManager *manager, const char *uuid, bool incoming, bool crashed) {
         Refresh *refresh = g_hash_table_lookup(manager->refreshing, uuid);
 
         if (!refresh) {
@@ -84,6 +86,31 @@ void vsm_system_watch_one(VsmManager *manager, const char *uuid, bool incoming, 
                 refresh->again = true;
         else
                 look(manager, uuid, refresh);
+}
+
+#define LATE_USEC (UINT64_C(2) * G_USEC_PER_SEC)
+
+static int on_late(sd_event_source *source, uint64_t usec, void *userdata) {
+        VsmManager *manager = userdata;
+        GHashTableIter iter;
+        const char *uuid;
+
+        g_hash_table_iter_init(&iter, manager->looked_at_late);
+        while (g_hash_table_iter_next(&iter, (void**) &uuid, NULL))
+                look_soon(manager, uuid, false, false);
+
+        g_hash_table_remove_all(manager->looked_at_late);
+        manager->late = sd_event_source_disable_unref(manager->late);
+        return 0;
+}
+
+void vsm_system_watch_one(VsmManager *manager, const char *uuid, bool incoming, bool crashed) {
+        look_soon(manager, uuid, incoming, crashed);
+
+        (void) g_hash_table_add(manager->looked_at_late, g_strdup(uuid));
+        if (!manager->late)
+                (void) sd_event_add_time_relative(manager->event, &manager->late, CLOCK_MONOTONIC, LATE_USEC,
+                                                  LATE_USEC / 4, on_late, manager);
 }
 
 typedef struct ListTask {

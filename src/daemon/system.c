@@ -325,14 +325,18 @@ static void system_remove(VsmSystem *system) {
         vsm_job_system_changed(manager, uuid);
 }
 
+void vsm_system_take_held(VsmSystem *system) {
+        if (system->held && !system->gone)
+                take_info(system, g_steal_pointer(&system->held));
+}
+
 void vsm_system_release(VsmSystem *system) {
         system->active_job = 0;
 
-        /* what was held of one that has left is not said any more: its job has ended */
-        if (system->held && !system->gone)
-                take_info(system, g_steal_pointer(&system->held));
         if (system->gone)
                 system_remove(system);
+        else
+                vsm_system_take_held(system);
 }
 
 /* ---- following the domain ---- */

@@ -76,7 +76,6 @@ EOF
 base_users() { # ROOT
   local r=$1 file name id
   for file in passwd group; do
-   awk -F: '$3 < 1000 || $3 "$r/etc/$file" > 60000' "/etc/$file" >"$r/etc/$file.new"
     awk -F: '$3 < 1000 || $3 > 60000' "$r/etc/$file" >"$r/etc/$file.new"
     cat "$r/etc/$file.new" >"$r/etc/$file"
     rm "$r/etc/$file.new"
