@@ -178,6 +178,16 @@ compare_numbers() { # JOB
   assert_between "$(job_prop A "$1" ElapsedTime)" 1000000 60000000 "ElapsedTime can be read"
 }
 
+# A few steps, however slow the machine is: the record is to have some progress in it.
+steps() { # JOB HOW-MANY
+  local percent i
+  for ((i = 0; i < $2; i++)); do
+    percent=$(job_prop A "$1" PercentComplete)
+    wait_prop A "$1" "$VSM_NAME.Job" PercentComplete "^($((percent + 1))|$((percent + 2))|$((percent + 3)))\$" \
+      >/dev/null
+  done
+}
+
 hosts_need kvm python3
 hosts_setup "$@"
 guest_start A web
@@ -187,6 +197,7 @@ monitor_start A bus.cancelled
 job=$(hold A web B)
 compare_numbers "$job"
 ok "the numbers are those of libvirt"
+steps "$job" 3
 request A "$job" 4 >/dev/null
 wait_for_line bus.cancelled "\"$job\".*\"JobState\":\{\"type\":\"q\",\"data\":8" >/dev/null
 wait_tick web
@@ -196,6 +207,7 @@ ok "the order of one that is cancelled"
 monitor_start A bus.moved
 job=$(hold A web B)
 wait_prop A "$job" "$VSM_NAME.Job.Transfer" MemoryProcessed '^[0-9]{7,}$' >/dev/null
+steps "$job" 2
 let_go A "$job"
 wait_for_line bus.moved "InterfacesRemoved.*\"$system\"" >/dev/null
 wait_tick web
