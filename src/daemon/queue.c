@@ -4,6 +4,7 @@
 
 #include "daemon/move.h"
 #include "daemon/queue.h"
+#include "daemon/service-state.h"
 #include "daemon/service.h"
 
 struct VsmQueue {
@@ -60,20 +61,21 @@ bool vsm_queue_remove(VsmQueue *queue, VsmJob *job) {
 void vsm_queue_run(VsmQueue *queue) {
         VsmManager *manager = queue->manager;
 
-        /* without libvirt every one of them would only fail: they wait until it is back */
-        while (manager->libvirt_up &&
+        while (vsm_service_may_start(manager) &&
                vsm_service_active_migrations(manager) < manager->settings.max_migrations) {
                 GSequenceIter *first = g_sequence_get_begin_iter(queue->jobs);
                 VsmJob *job;
 
                 if (g_sequence_iter_is_end(first))
-                        return;
+                        break;
 
                 job = g_sequence_get(first);
                 g_sequence_remove(first);
                 length_changed(queue);
                 vsm_move_job_start(job);
         }
+
+        vsm_service_state_look(manager);
 }
 
 unsigned vsm_queue_length(VsmQueue *queue) {

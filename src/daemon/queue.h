@@ -4,7 +4,8 @@
 #include "daemon/job.h"
 
 /* Jobs that are accepted and wait for their turn: by priority (lower is sooner), then by number, while
- * fewer than MaximumActiveVirtualSystemMigration run. Bus thread only. */
+ * fewer than MaximumActiveVirtualSystemMigration run; all of them while the service is not enabled, while
+ * EnableVirtualSystemMigration is off and while libvirt is away. Bus thread only. */
 
 VsmQueue* vsm_queue_new(VsmManager *manager);
 void vsm_queue_free(VsmQueue *queue);
@@ -14,7 +15,7 @@ void vsm_queue_add(VsmQueue *queue, VsmJob *job);
 /* false when it was not in it. */
 bool vsm_queue_remove(VsmQueue *queue, VsmJob *job);
 
-/* Starts as many as may run now. Call after anything that makes room. */
+/* Starts as many as may run now. Call after anything that makes room, or lets them. */
 void vsm_queue_run(VsmQueue *queue);
 
 unsigned vsm_queue_length(VsmQueue *queue);

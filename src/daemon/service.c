@@ -8,8 +8,12 @@
 #include <limits.h>
 #include <unistd.h>
 
+#include "daemon/check-job.h"
 #include "daemon/network.h"
+#include "daemon/refuse.h"
+#include "daemon/service-state.h"
 #include "daemon/service.h"
+#include "daemon/settings.h"
 #include "shared/cleanup.h"
 #include "shared/enums.h"
 #include "shared/error.h"
@@ -17,13 +21,7 @@
 
 #define CAPTION "Virtual System Migration Service"
 
-/* CIM's "no change is asked for" and "no transition runs" (cim_enabledlogicalelement) */
-#define REQUESTED_STATE_NONE 0
-#define TRANSITIONING_TO_NONE 5
-
 struct VsmService {
-        uint16_t enabled_state;
-        uint64_t time_of_last_state_change;     /* µs, wall clock; 0 = never */
         uint32_t active_migrations;
         uint32_t active_storage;
         char *host_name;
@@ -40,7 +38,7 @@ static void changed(VsmManager *manager, const char *property) {
         static int property_get_##name(sd_bus *bus, const char *path, const char *interface,            \
                                        const char *property, sd_bus_message *reply, void *userdata,     \
                                        sd_bus_error *error) {                                           \
-                const VsmManager *manager = userdata;                                                   \
+                VsmManager *manager = userdata;                                                         \
                                                                                                         \
                 (void) manager;                                                                         \
                 return sd_bus_message_append(reply, signature, __VA_ARGS__);                            \
@@ -57,32 +55,24 @@ GETTER(health_state, "q", manager->libvirt_up ? 5 : 20)
 GETTER(communication_status, "q", manager->libvirt_up ? 2 : 3)
 GETTER(operating_status, "q", VSM_OPERATING_STATUS_IN_SERVICE)
 GETTER(primary_status, "q", manager->libvirt_up ? 1 : 3)
-GETTER(enabled_state, "q", manager->service->enabled_state)
-GETTER(requested_state, "q", REQUESTED_STATE_NONE)
+GETTER(enabled_state, "q", vsm_service_state_enabled(manager))
+GETTER(requested_state, "q", vsm_service_state_requested(manager))
 GETTER(enabled_default, "q", VSM_ENABLED_STATE_ENABLED)
-GETTER(time_of_last_state_change, "t", manager->service->time_of_last_state_change)
-GETTER(transitioning_to_state, "q", TRANSITIONING_TO_NONE)
+GETTER(time_of_last_state_change, "t", vsm_service_state_changed(manager))
+GETTER(transitioning_to_state, "q", vsm_service_state_transitioning(manager))
 GETTER(system_creation_class_name, "s", "Msvm_ComputerSystem")
 GETTER(system_name, "s", manager->service->host_name)
 GETTER(creation_class_name, "s", "Msvm_VirtualSystemMigrationService")
 GETTER(name, "s", "migrationwmi")
-GETTER(started, "b", 1)
+GETTER(started, "b", vsm_service_state_enabled(manager) != VSM_ENABLED_STATE_DISABLED)
 GETTER(active_migrations, "u", manager->service->active_migrations)
 GETTER(active_storage, "u", manager->service->active_storage)
 
 static int property_get_available_states(sd_bus *bus, const char *path, const char *interface,
                                          const char *property, sd_bus_message *reply, void *userdata,
                                          sd_bus_error *error) {
-        static const uint16_t all[] = {
-                VSM_ENABLED_STATE_ENABLED, VSM_ENABLED_STATE_DISABLED, VSM_ENABLED_STATE_QUIESCE
-        };
-        const VsmManager *manager = userdata;
-        uint16_t others[G_N_ELEMENTS(all)];
-        size_t n = 0;
-
-        for (size_t i = 0; i < G_N_ELEMENTS(all); i++)
-                if (all[i] != manager->service->enabled_state)
-                        others[n++] = all[i];
+        uint16_t others[3];
+        size_t n = vsm_service_state_available(userdata, others);
 
         return sd_bus_message_append_array(reply, 'q', others, n * sizeof others[0]);
 }
@@ -114,31 +104,32 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_VTABLE_START(0),
 
         METHOD("AddNetworkSettings", "aa{sv}", SD_BUS_PARAM(NetworkSettings), "uo", RETURN_JOB,
-               vsm_method_not_built),
+               vsm_method_add_network_settings),
         METHOD("CheckSystemCompatibilityInfo", "ay", SD_BUS_PARAM(CompatibilityInfo), "uaa{sv}",
-               RETURN SD_BUS_PARAM(Reasons), vsm_method_not_built),
-        METHOD("CheckVirtualSystemIsMigratable", FIVE, FIVE_TO_HOST, "uo", RETURN_JOB, vsm_method_not_built),
+               RETURN SD_BUS_PARAM(Reasons), vsm_method_check_compatibility_info),
+        METHOD("CheckVirtualSystemIsMigratable", FIVE, FIVE_TO_HOST, "uo", RETURN_JOB,
+               vsm_method_check_migratable),
         METHOD("CheckVirtualSystemIsMigratableToHost", FIVE, FIVE_TO_HOST, "ubaa{sv}",
                RETURN SD_BUS_PARAM(IsMigratable) SD_BUS_PARAM(Reasons), vsm_method_check_to_host),
         METHOD("CheckVirtualSystemIsMigratableToSystem", FIVE_PRIME, FIVE_TO_SYSTEM, "ubaa{sv}",
-               RETURN SD_BUS_PARAM(IsMigratable) SD_BUS_PARAM(Reasons), vsm_method_not_built),
+               RETURN SD_BUS_PARAM(IsMigratable) SD_BUS_PARAM(Reasons), vsm_method_check_to_host),
         METHOD("GetSystemCompatibilityInfo", "o", SD_BUS_PARAM(ComputerSystem), "uay",
-               RETURN SD_BUS_PARAM(CompatibilityInfo), vsm_method_not_built),
+               RETURN SD_BUS_PARAM(CompatibilityInfo), vsm_method_get_compatibility_info),
         METHOD("GetSystemCompatibilityVectors", "o", SD_BUS_PARAM(ComputerSystem), "ua(uut)",
-               RETURN SD_BUS_PARAM(CompatibilityVectors), vsm_method_not_built),
+               RETURN SD_BUS_PARAM(CompatibilityVectors), vsm_method_get_compatibility_vectors),
         METHOD("MigrateVirtualSystemToHost", FIVE, FIVE_TO_HOST, "uo", RETURN_JOB, vsm_method_migrate_to_host),
         METHOD("MigrateVirtualSystemToSystem", FIVE_PRIME, FIVE_TO_SYSTEM, "uoo",
-               RETURN SD_BUS_PARAM(NewComputerSystem) SD_BUS_PARAM(Job), vsm_method_not_built),
+               RETURN SD_BUS_PARAM(NewComputerSystem) SD_BUS_PARAM(Job), vsm_method_migrate_to_host),
         METHOD("ModifyNetworkSettings", "aa{sv}", SD_BUS_PARAM(NetworkSettings), "uo", RETURN_JOB,
-               vsm_method_not_built),
+               vsm_method_modify_network_settings),
         METHOD("ModifyServiceSettings", "a{sv}", SD_BUS_PARAM(ServiceSettingData), "uo", RETURN_JOB,
-               vsm_method_not_built),
+               vsm_method_modify_service_settings),
         METHOD("RemoveNetworkSettings", "ao", SD_BUS_PARAM(NetworkSettings), "uo", RETURN_JOB,
-               vsm_method_not_built),
+               vsm_method_remove_network_settings),
         METHOD("RequestStateChange", "qt", SD_BUS_PARAM(RequestedState) SD_BUS_PARAM(TimeoutPeriod), "uo",
-               RETURN_JOB, vsm_method_not_built),
-        METHOD("StartService", NULL,, "u", RETURN, vsm_method_not_built),
-        METHOD("StopService", NULL,, "u", RETURN, vsm_method_not_built),
+               RETURN_JOB, vsm_method_request_state_change),
+        METHOD("StartService", NULL,, "u", RETURN, vsm_method_start_service),
+        METHOD("StopService", NULL,, "u", RETURN, vsm_method_stop_service),
 
         SD_BUS_PROPERTY("InstanceID", "s", property_get_null_string, 0, CONST),
         SD_BUS_PROPERTY("Caption", "s", property_get_caption, 0, CONST),
@@ -223,6 +214,14 @@ void vsm_service_host_name_changed(VsmManager *manager) {
         g_free(service->host_name);
         service->host_name = g_utf8_make_valid(name, -1);
         changed(manager, "SystemName");
+
+        /* it stands in what others are told */
+        if (manager->worker && !manager->settings.enable_migration)
+                vsm_refuse_update(manager);
+}
+
+const char* vsm_service_host_name(VsmManager *manager) {
+        return manager->service->host_name;
 }
 
 void vsm_service_count_migrations(VsmManager *manager, int delta) {
@@ -242,7 +241,14 @@ bool vsm_service_accepts(VsmManager *manager, GError **error) {
                 return false;
         }
 
-        if (manager->service->enabled_state != VSM_ENABLED_STATE_ENABLED) {
+        switch (vsm_service_state_enabled(manager)) {
+        case VSM_ENABLED_STATE_ENABLED:
+                break;
+        case VSM_ENABLED_STATE_QUIESCE:
+                g_set_error(error, VSM_ERROR, VSM_ERROR_INVALID_STATE,
+                            "The migration service of this host is quiesced: it takes no new migrations.");
+                return false;
+        default:
                 g_set_error(error, VSM_ERROR, VSM_ERROR_INVALID_STATE,
                             "The migration service is disabled on this host.");
                 return false;
@@ -257,10 +263,15 @@ bool vsm_service_accepts(VsmManager *manager, GError **error) {
         return true;
 }
 
+bool vsm_service_may_start(VsmManager *manager) {
+        /* without libvirt every one of them would only fail: they wait until it is back */
+        return manager->libvirt_up && vsm_service_state_enabled(manager) == VSM_ENABLED_STATE_ENABLED &&
+                manager->settings.enable_migration;
+}
+
 VsmService* vsm_service_new(VsmManager *manager) {
         VsmService *service = g_new0(VsmService, 1);
 
-        service->enabled_state = VSM_ENABLED_STATE_ENABLED;
         manager->service = service;
         vsm_service_host_name_changed(manager);
         vsm_service_addresses_changed(manager);

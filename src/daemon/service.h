@@ -23,16 +23,29 @@ void vsm_service_host_name_changed(VsmManager *manager);
 void vsm_service_count_migrations(VsmManager *manager, int delta);
 unsigned vsm_service_active_migrations(VsmManager *manager);
 
-/* false with VSM_ERROR_SYSTEM_NOT_AVAILABLE or VSM_ERROR_INVALID_STATE when no migration may start. */
+/* This host's, as last heard of. Borrowed until the loop goes on. */
+const char* vsm_service_host_name(VsmManager *manager);
+
+/* false with VSM_ERROR_SYSTEM_NOT_AVAILABLE or VSM_ERROR_INVALID_STATE when no new migration is taken. */
 bool vsm_service_accepts(VsmManager *manager, GError **error);
+
+/* May one that was taken before start now? Else it waits. */
+bool vsm_service_may_start(VsmManager *manager);
 
 /* ---- method handlers, each in a file of its own ---- */
 int vsm_method_migrate_to_host(sd_bus_message *call, void *userdata, sd_bus_error *error);
 int vsm_method_check_to_host(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int vsm_method_check_compatibility_info(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int vsm_method_get_compatibility_info(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int vsm_method_get_compatibility_vectors(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int vsm_method_add_network_settings(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int vsm_method_modify_network_settings(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int vsm_method_remove_network_settings(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int vsm_method_add_host(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int vsm_method_remove_host(sd_bus_message *call, void *userdata, sd_bus_error *error);
 int vsm_method_not_built(sd_bus_message *call, void *userdata, sd_bus_error *error);
 
 /* ---- the other interfaces of the root ---- */
-int vsm_settings_register(VsmManager *manager);         /* settings.c */
 int vsm_capabilities_register(VsmManager *manager);     /* capabilities.c */
 int vsm_lookup_register(VsmManager *manager);           /* lookup.c: Manager */
 void vsm_lookup_libvirt_changed(VsmManager *manager);

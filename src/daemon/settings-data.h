@@ -22,3 +22,9 @@ typedef struct VsmSettingsData {
 
 #define VSM_SETTINGS_MIGRATIONS_MAX 15  /* libvirtd has 20 workers */
 #define VSM_SETTINGS_BANDWIDTH_MIN  (UINT64_C(1) << 20)
+
+/* the fixed ones */
+#define VSM_SETTINGS_INSTANCE_ID  "org.example:MigrationServiceSettingData"
+#define VSM_SETTINGS_CAPTION      "Migration Service Setting Data"
+#define VSM_SETTINGS_DESCRIPTION  "Virtual System Migration Service Setting Data"
+#define VSM_SETTINGS_ELEMENT_NAME VSM_SETTINGS_CAPTION

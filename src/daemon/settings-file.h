@@ -5,7 +5,8 @@
 
 #include "daemon/settings-data.h"
 
-/* vsmd.conf and its drop-ins. Pure but for reading the files; at start and on SIGHUP. */
+/* The service's settings, as callers and as vsmd.conf and its drop-ins give them. Pure, but for reading
+ * the files; at start and on SIGHUP. */
 
 /* The contract's defaults. */
 void vsm_settings_defaults(VsmSettingsData *ret);
@@ -19,3 +20,8 @@ char** vsm_settings_read(const char *file, const char *directory, VsmSettingsDat
  * ranges for the file and for ModifyServiceSettings alike. VSM_ERROR_INVALID_PARAMETER or
  * VSM_ERROR_NOT_SUPPORTED. */
 gboolean vsm_settings_apply(VsmSettingsData *settings, const char *key, GVariant *value, GError **error);
+
+/* The whole argument of ModifyServiceSettings, a{sv}: each key known, once, of its type, in range and
+ * supported. Returns what it wishes, for vsm_settings_apply(), without Nulls and without the four fixed
+ * properties, which have to be as they are. Errors as there. */
+GVariant* vsm_settings_parse(GVariant *dict, GError **error);

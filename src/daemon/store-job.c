@@ -6,8 +6,6 @@
 #include "daemon/store-private.h"
 #include "shared/error.h"
 
-#define LOCK(store) g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&(store)->mutex)
-
 void vsm_stored_job_free(VsmStoredJob *job) {
         if (!job)
                 return;
@@ -20,6 +18,7 @@ void vsm_stored_job_free(VsmStoredJob *job) {
         g_free(job->boot_id);
         g_free(job->error);
         g_free(job->address);
+        g_free(job->source);
         g_free(job);
 }
 
@@ -32,7 +31,7 @@ void vsm_stored_system_free(VsmStoredSystem *system) {
 }
 
 bool vsm_store_job_insert(VsmStore *store, VsmStoredJob *job, GError **error) {
-        LOCK(store);
+        VSM_STORE_LOCK(store);
         sqlite3_stmt *insert = NULL;
         uint64_t number = 0;
         bool ok = false;
@@ -40,14 +39,14 @@ bool vsm_store_job_insert(VsmStore *store, VsmStoredJob *job, GError **error) {
         if (!vsm_store_transaction_begin(store, error))
                 return false;
 
-        insert = vsm_store_bind(store, STORE_JOB_INSERT, "usssusssttt" "uus" "uuuus" "tu",
+        insert = vsm_store_bind(store, STORE_JOB_INSERT, "usssusssttt" "uus" "uuuus" "tus",
                                 (unsigned) job->type, job->system, job->system_name, job->owner,
                                 job->owner_uid, job->request, job->destination, job->boot_id,
                                 job->submitted, job->started, job->ended,
                                 (unsigned) job->state, (unsigned) job->error_code, job->error,
                                 (unsigned) job->begun, (unsigned) job->persistent,
                                 (unsigned) job->autostart, (unsigned) job->paused, job->address,
-                                job->bytes, job->downtime);
+                                job->bytes, job->downtime, job->source);
 
         ok = vsm_store_run(store, insert, "adding a job", error);
         number = sqlite3_last_insert_rowid(store->db);
@@ -65,7 +64,7 @@ bool vsm_store_job_insert(VsmStore *store, VsmStoredJob *job, GError **error) {
 bool vsm_store_job_begin(VsmStore *store, uint64_t number, bool persistent, bool autostart, bool paused,
                          const char *address, GError **error) {
 
-        LOCK(store);
+        VSM_STORE_LOCK(store);
 
         return vsm_store_run_one(store,
                                  vsm_store_bind(store, STORE_JOB_BEGIN, "uuust", (unsigned) persistent,
@@ -74,14 +73,14 @@ bool vsm_store_job_begin(VsmStore *store, uint64_t number, bool persistent, bool
 }
 
 bool vsm_store_job_cancel(VsmStore *store, uint64_t number, uint32_t state, GError **error) {
-        LOCK(store);
+        VSM_STORE_LOCK(store);
 
         return vsm_store_run_one(store, vsm_store_bind(store, STORE_JOB_CANCEL, "ut", state, number),
                                  "noting that a job is to be cancelled", error);
 }
 
 bool vsm_store_job_started(VsmStore *store, uint64_t number, uint64_t when, GError **error) {
-        LOCK(store);
+        VSM_STORE_LOCK(store);
 
         return vsm_store_run_one(store, vsm_store_bind(store, STORE_JOB_STARTED, "tt", when, number),
                                  "noting a job's start", error);
@@ -107,7 +106,7 @@ static bool end_of_system(VsmStore *store, uint64_t number, uint32_t migration_s
 bool vsm_store_job_end(VsmStore *store, const VsmStoredJob *end, uint32_t migration_state, uint32_t reason,
                        GError **error) {
 
-        LOCK(store);
+        VSM_STORE_LOCK(store);
         sqlite3_stmt *statement = NULL;
         bool ok = false;
 
@@ -135,7 +134,7 @@ static VsmStoredJob* job_from_row(sqlite3_stmt *row) {
         VsmStoredJob *job = g_new0(VsmStoredJob, 1);
         int c = 0;
 
-        /* the order of STORE_JOBS_UNFINISHED */
+        /* the order of JOB_COLUMNS */
         job->number = sqlite3_column_int64(row, c++);
         job->type = sqlite3_column_int64(row, c++);
         job->system = vsm_store_column_text(row, c++);
@@ -158,6 +157,7 @@ static VsmStoredJob* job_from_row(sqlite3_stmt *row) {
         job->address = vsm_store_column_text(row, c++);
         job->bytes = sqlite3_column_int64(row, c++);
         job->downtime = sqlite3_column_int64(row, c++);
+        job->source = vsm_store_column_text(row, c++);
         job->cancel = sqlite3_column_int64(row, c++);
 
         return job;
@@ -173,10 +173,8 @@ static VsmStoredSystem* system_from_row(sqlite3_stmt *row) {
         return system;
 }
 
-GPtrArray* vsm_store_jobs_unfinished(VsmStore *store, GError **error) {
-        LOCK(store);
+GPtrArray* vsm_store_jobs_read(VsmStore *store, sqlite3_stmt *statement, GError **error) {
         g_autoptr(GPtrArray) jobs = g_ptr_array_new_with_free_func((GDestroyNotify) vsm_stored_job_free);
-        sqlite3_stmt *statement = vsm_store_bind(store, STORE_JOBS_UNFINISHED, "");
         int r = 0;
 
         while ((r = sqlite3_step(statement)) == SQLITE_ROW)
@@ -186,11 +184,30 @@ GPtrArray* vsm_store_jobs_unfinished(VsmStore *store, GError **error) {
                 (void) vsm_store_fail(store, "reading jobs", error);
 
         (void) sqlite3_reset(statement);
+        (void) sqlite3_clear_bindings(statement);
         return r == SQLITE_DONE ? g_steal_pointer(&jobs) : NULL;
 }
 
+GPtrArray* vsm_store_jobs_unfinished(VsmStore *store, GError **error) {
+        VSM_STORE_LOCK(store);
+
+        return vsm_store_jobs_read(store, vsm_store_bind(store, STORE_JOBS_UNFINISHED, ""), error);
+}
+
+GPtrArray* vsm_store_history(VsmStore *store, const VsmHistoryFilter *filter, GError **error) {
+        VSM_STORE_LOCK(store);
+        uint32_t limit = filter->limit > 0 ? filter->limit : VSM_HISTORY_LIMIT_DEFAULT;
+        sqlite3_stmt *statement = NULL;
+
+        statement = vsm_store_bind(store, STORE_HISTORY, "ssttuuu", filter->system, filter->destination,
+                                   filter->since, filter->until, (unsigned) filter->state,
+                                   MIN(limit, VSM_HISTORY_LIMIT_MAX), filter->offset);
+
+        return vsm_store_jobs_read(store, statement, error);
+}
+
 bool vsm_store_history_trim(VsmStore *store, uint32_t limit, GError **error) {
-        LOCK(store);
+        VSM_STORE_LOCK(store);
 
         return vsm_store_run(store, vsm_store_bind(store, STORE_HISTORY_TRIM, "u", limit),
                              "forgetting old jobs", error);
@@ -199,7 +216,7 @@ bool vsm_store_history_trim(VsmStore *store, uint32_t limit, GError **error) {
 bool vsm_store_system_set(VsmStore *store, const char *uuid, uint32_t migration_state, uint32_t reason,
                           GError **error) {
 
-        LOCK(store);
+        VSM_STORE_LOCK(store);
         sqlite3_stmt *statement = NULL;
 
         if (migration_state == 0)
@@ -211,7 +228,7 @@ bool vsm_store_system_set(VsmStore *store, const char *uuid, uint32_t migration_
 }
 
 GPtrArray* vsm_store_systems(VsmStore *store, GError **error) {
-        LOCK(store);
+        VSM_STORE_LOCK(store);
         g_autoptr(GPtrArray) systems =
                 g_ptr_array_new_with_free_func((GDestroyNotify) vsm_stored_system_free);
         sqlite3_stmt *statement = vsm_store_bind(store, STORE_SYSTEMS, "");
@@ -228,7 +245,7 @@ GPtrArray* vsm_store_systems(VsmStore *store, GError **error) {
 }
 
 uint64_t vsm_store_install_date(VsmStore *store, uint64_t now, GError **error) {
-        LOCK(store);
+        VSM_STORE_LOCK(store);
         sqlite3_stmt *statement = NULL;
         uint64_t date = 0;
         int r = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Job numbers are never used again, not even when the database is lost: numbers are reserved in blocks
+/* Numbers of jobs and networks are never used again, not even when the database is lost: numbers are reserved in blocks
  * in a second, tiny file before the first of a block is given. Workers, with the store's mutex held.
  *
  *   vsmd.numbers: "vsmd-numbers 1 <reserved>\n"; no number >= reserved was ever given.
@@ -156,4 +156,33 @@ bool vsm_store_number_open(VsmStore *store, bool was_used, GError **error) {
         }
 
         return write_reserved(store, last + 1, error);
+}
+
+bool vsm_store_number_next(VsmStore *store, uint64_t *ret, GError **error) {
+        VSM_STORE_LOCK(store);
+        uint64_t number = 0;
+        bool ok = false;
+
+        if (!vsm_store_transaction_begin(store, error))
+                return false;
+
+        ok = vsm_store_run(store, store->statements[STORE_NUMBER_FIRST], "taking a number", error) &&
+                vsm_store_run_one(store, store->statements[STORE_NUMBER_NEXT], "taking a number", error);
+
+        if (ok) {
+                sqlite3_stmt *last = store->statements[STORE_NUMBER_LAST];
+
+                ok = sqlite3_step(last) == SQLITE_ROW || vsm_store_fail(store, "taking a number", error);
+                if (ok)
+                        number = sqlite3_column_int64(last, 0);
+                (void) sqlite3_reset(last);
+        }
+
+        ok = ok && vsm_store_number_reserve(store, number, error);
+        ok = vsm_store_transaction_end(store, ok, error);
+
+        if (ok)
+                *ret = number;
+
+        return ok;
 }

@@ -21,6 +21,13 @@ typedef enum {
         STORE_JOB_END,
         STORE_JOBS_UNFINISHED,
         STORE_HISTORY_TRIM,
+        STORE_HISTORY,
+        STORE_NUMBER_FIRST,
+        STORE_NUMBER_NEXT,
+        STORE_NUMBER_LAST,
+        STORE_TEXT_SET,
+        STORE_TEXT_REMOVE,
+        STORE_TEXTS,
         STORE_SYSTEM_SET,
         STORE_SYSTEM_SET_OF_JOB,
         STORE_SYSTEM_CLEAR,
@@ -39,6 +46,9 @@ struct VsmStore {
         int directory_fd;
         uint64_t reserved;              /* no number from here on was given (store-number.c) */
 };
+
+#define VSM_STORE_LOCK(store) \
+        g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&(store)->mutex)
 
 /* ---- store.c ---- */
 
@@ -71,6 +81,11 @@ bool vsm_store_schema_open(VsmStore *store, bool *ret_damaged, GError **error);
 
 /* One number from one statement without parameters; missing when there is no row. */
 bool vsm_store_number_get(VsmStore *store, const char *sql, uint64_t missing, uint64_t *ret, GError **error);
+
+/* ---- store-job.c ---- */
+
+/* Runs a statement whose columns are JOB_COLUMNS; the rows as VsmStoredJob. */
+GPtrArray* vsm_store_jobs_read(VsmStore *store, sqlite3_stmt *statement, GError **error);
 
 /* ---- store-number.c ---- */
 

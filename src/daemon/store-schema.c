@@ -17,7 +17,8 @@
 #define TEXT(number) G_STRINGIFY(number)
 
 /* Step n makes version n + 1 of version n. Steps are never changed once released: add one. No indexes:
- * the jobs are read once, at start, and quick_check sees all there is without them. */
+ * the jobs are read once, at start, and now and then for the history, by number; and quick_check sees
+ * all there is without them. */
 static const char *const steps[] = {
         "PRAGMA application_id = " TEXT(APPLICATION_ID) ";"
         "CREATE TABLE jobs("
@@ -40,7 +41,6 @@ static const char *const steps[] = {
         "  persistent   INTEGER NOT NULL DEFAULT 0,"
         "  autostart    INTEGER NOT NULL DEFAULT 0,"
         "  paused       INTEGER NOT NULL DEFAULT 0,"
-        "  cancel       INTEGER NOT NULL DEFAULT 0,"
         "  address      TEXT NOT NULL DEFAULT '',"
         "  bytes        INTEGER NOT NULL DEFAULT 0,"
         "  downtime     INTEGER NOT NULL DEFAULT 0);"
@@ -51,7 +51,23 @@ static const char *const steps[] = {
         "CREATE TABLE facts("
         "  name         TEXT PRIMARY KEY,"
         "  value        INTEGER NOT NULL) WITHOUT ROWID;",
+
+        "CREATE TABLE texts("
+        "  kind         INTEGER NOT NULL,"
+        "  key          TEXT NOT NULL,"
+        "  value        TEXT NOT NULL,"
+        "  PRIMARY KEY(kind, key)) WITHOUT ROWID;"
+        "ALTER TABLE jobs ADD COLUMN source TEXT NOT NULL DEFAULT '';"
+        "ALTER TABLE jobs ADD COLUMN cancel INTEGER NOT NULL DEFAULT 0;",
 };
+
+#define JOB_COLUMNS                                                                                     \
+        "number, type, system, system_name, owner, owner_uid, request, destination, boot_id,"           \
+        " submitted, started, ended, state, error_code, error,"                                         \
+        " begun, persistent, autostart, paused, address, bytes, downtime, source, cancel"
+
+/* They move nothing: they are no history (VSM_JOB_TYPE_CHECK_*). */
+#define IS_CHECK "type BETWEEN 301 AND 304"
 
 static const char *const statements[_STORE_STATEMENT_MAX] = {
         [STORE_BEGIN]  = "BEGIN IMMEDIATE",
@@ -60,8 +76,8 @@ static const char *const statements[_STORE_STATEMENT_MAX] = {
         [STORE_JOB_INSERT] =
         "INSERT INTO jobs(type, system, system_name, owner, owner_uid, request, destination, boot_id,"
         "                 submitted, started, ended, state, error_code, error,"
-        "                 begun, persistent, autostart, paused, address, bytes, downtime)"
-        " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "                 begun, persistent, autostart, paused, address, bytes, downtime, source)"
+        " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [STORE_JOB_BEGIN] =
         "UPDATE jobs SET begun = 1, persistent = ?, autostart = ?, paused = ?, address = ?"
         " WHERE number = ? AND ended = 0",
@@ -72,13 +88,31 @@ static const char *const statements[_STORE_STATEMENT_MAX] = {
         "                bytes = ?, downtime = ?"
         " WHERE number = ?",
         [STORE_JOBS_UNFINISHED] =
-        "SELECT number, type, system, system_name, owner, owner_uid, request, destination, boot_id,"
-        "       submitted, started, ended, state, error_code, error,"
-        "       begun, persistent, autostart, paused, address, bytes, downtime, cancel"
-        " FROM jobs WHERE ended = 0 ORDER BY number",
+        "SELECT " JOB_COLUMNS " FROM jobs WHERE ended = 0 ORDER BY number",
         [STORE_HISTORY_TRIM] =
-        "DELETE FROM jobs WHERE ended <> 0 AND number <="
-        " (SELECT number FROM jobs WHERE ended <> 0 ORDER BY number DESC LIMIT 1 OFFSET ?)",
+        "DELETE FROM jobs WHERE ended <> 0 AND (" IS_CHECK " OR number <="
+        " (SELECT number FROM jobs WHERE ended <> 0 AND NOT " IS_CHECK
+        "  ORDER BY number DESC LIMIT 1 OFFSET ?))",
+
+        /* system, destination, since, until, state, limit, offset: '' or 0 is any */
+        [STORE_HISTORY] =
+        "SELECT " JOB_COLUMNS " FROM jobs"
+        " WHERE ended <> 0 AND system <> '' AND NOT " IS_CHECK
+        "   AND (?1 = '' OR system = ?1 OR system_name = ?1)"
+        "   AND (?2 = '' OR destination = ?2)"
+        "   AND ended >= ?3"
+        "   AND (?4 = 0 OR submitted <= ?4)"
+        "   AND (?5 = 0 OR state = ?5)"
+        " ORDER BY number DESC LIMIT ?6 OFFSET ?7",
+        [STORE_NUMBER_FIRST] =
+        "INSERT INTO sqlite_sequence(name, seq)"
+        " SELECT 'jobs', 0 WHERE NOT EXISTS(SELECT 1 FROM sqlite_sequence WHERE name = 'jobs')",
+        [STORE_NUMBER_NEXT] = "UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'jobs'",
+        [STORE_NUMBER_LAST] = "SELECT seq FROM sqlite_sequence WHERE name = 'jobs'",
+
+        [STORE_TEXT_SET]    = "REPLACE INTO texts(kind, key, value) VALUES(?, ?, ?)",
+        [STORE_TEXT_REMOVE] = "DELETE FROM texts WHERE kind = ? AND key = ?",
+        [STORE_TEXTS]       = "SELECT key, value FROM texts WHERE kind = ? ORDER BY key",
 
         [STORE_SYSTEM_SET] = "REPLACE INTO systems(uuid, state, reason) VALUES(?, ?, ?)",
         [STORE_SYSTEM_SET_OF_JOB] =

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 /* What has to survive: jobs with what was asked, what was done to a guest on their behalf, each
- * system's MigrationState. SQLite in the state directory. Every function may wait for the disk:
+ * system's MigrationState; settings, networks, hosts and the service's own state as texts. SQLite in the state directory. Every function may wait for the disk:
  * for workers, never for the bus thread, except vsm_store_open() at start. Any worker may call at
  * any time; a call has reached the disk when it returns true. */
 
@@ -40,6 +40,8 @@ typedef struct VsmStoredJob {
         /* what it cost */
         uint64_t bytes;
         uint32_t downtime;              /* ms */
+        char *source;                   /* name of the host that it left, as it was then; "" = from a
+                                         * version that did not write it down */
 } VsmStoredJob;
 
 void vsm_stored_job_free(VsmStoredJob *job);
@@ -84,7 +86,23 @@ bool vsm_store_job_end(VsmStore *store, const VsmStoredJob *end, uint32_t migrat
 /* All without an end, oldest first, as VsmStoredJob. */
 GPtrArray* vsm_store_jobs_unfinished(VsmStore *store, GError **error);
 
-/* Forgets finished ones beyond the newest limit. */
+/* Which finished migrations; "", NULL and 0 are any. */
+typedef struct VsmHistoryFilter {
+        char *system;                   /* UUID or name */
+        char *destination;
+        uint64_t since, until;          /* µs, wall clock: those that went on at a time between */
+        uint16_t state;
+        uint32_t limit;                 /* 0 = VSM_HISTORY_LIMIT_DEFAULT */
+        uint32_t offset;
+} VsmHistoryFilter;
+
+#define VSM_HISTORY_LIMIT_DEFAULT 100
+#define VSM_HISTORY_LIMIT_MAX     1000
+
+/* The newest first, as VsmStoredJob. Checks and what has no system are not among them. */
+GPtrArray* vsm_store_history(VsmStore *store, const VsmHistoryFilter *filter, GError **error);
+
+/* Forgets finished ones beyond the newest limit, and finished checks. */
 bool vsm_store_history_trim(VsmStore *store, uint32_t limit, GError **error);
 
 /* The one of system's rows: 4 or 5 with its reason, 0 removes it. */
@@ -97,3 +115,28 @@ GPtrArray* vsm_store_systems(VsmStore *store, GError **error);
 /* A time that is kept from the first start on: InstallDate of the service. µs, wall clock; 0 with
  * error. */
 uint64_t vsm_store_install_date(VsmStore *store, uint64_t now, GError **error);
+
+/* A number that was never given before and never will be again, from the counter of the jobs. */
+bool vsm_store_number_next(VsmStore *store, uint64_t *ret, GError **error);
+
+/* What is kept as text under a key of its own, for those who know what it means. */
+typedef enum {
+        VSM_STORE_SETTING = 1,          /* numbers in the file: never renumber */
+        VSM_STORE_NETWORK = 2,
+        VSM_STORE_HOST    = 3,
+        VSM_STORE_FACT    = 4,          /* what the service knows about itself */
+} VsmStoreKind;
+
+typedef struct VsmStoredText {
+        char *key;
+        char *value;                    /* NULL = remove; never NULL when read */
+} VsmStoredText;
+
+void vsm_stored_text_free(VsmStoredText *text);
+
+/* All of them or none, in this order. */
+bool vsm_store_texts_change(VsmStore *store, VsmStoreKind kind, const VsmStoredText *changes, size_t n,
+                            GError **error);
+
+/* All of a kind, as VsmStoredText, ordered by key. */
+GPtrArray* vsm_store_texts(VsmStore *store, VsmStoreKind kind, GError **error);
