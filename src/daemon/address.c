@@ -2,7 +2,7 @@
 /* This host's IP addresses. Two rtnetlink sockets: one only listens for the kernel's notices, of
  * which a burst is read to its end; the other asks for all addresses again, when one of them said
  * that something changed. So a lost notice costs nothing but one more dump.
- * Bus thread, but for vsm_addresses_list(), which is pure. */
+ * Bus thread, but for vsm_addresses_list() and vsm_addresses_sources(), which are pure. */
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -43,10 +43,6 @@ static void address_free(void *p) {
 
         g_free(address->text);
         g_free(address);
-}
-
-static unsigned family_bits(int family) {
-        return family == AF_INET ? 32 : 128;
 }
 
 /* ---- messages of the kernel ---- */
@@ -99,7 +95,7 @@ static VsmAddress* address_from_message(VsmAddresses *addresses, const struct nl
 
         /* On a point-to-point link IFA_ADDRESS is the other end's. */
         own = table[IFA_LOCAL] ?: table[IFA_ADDRESS];
-        if (!own || mnl_attr_get_payload_len(own) != family_bits(header->ifa_family) / 8)
+        if (!own || mnl_attr_get_payload_len(own) != vsm_inet_bits(header->ifa_family) / 8)
                 return NULL;
 
         flags = table[IFA_FLAGS] && mnl_attr_validate(table[IFA_FLAGS], MNL_TYPE_U32) >= 0 ?
@@ -107,6 +103,7 @@ static VsmAddress* address_from_message(VsmAddresses *addresses, const struct nl
 
         address = g_new0(VsmAddress, 1);
         address->family = header->ifa_family;
+        address->prefix = header->ifa_prefixlen;
         address->ifindex = header->ifa_index;
         memcpy(address->bytes, mnl_attr_get_payload(own), mnl_attr_get_payload_len(own));
         address->text = g_strdup(inet_ntop(address->family, address->bytes, text, sizeof text));
@@ -231,7 +228,13 @@ static int compare_identity(const void *a, const void *b) {
                 return x->family < y->family ? -1 : 1;
 
         r = memcmp(x->bytes, y->bytes, sizeof x->bytes);
-        return r != 0 ? r : (int) x->listable - (int) y->listable;
+        if (r != 0)
+                return r;
+
+        if (x->prefix != y->prefix)
+                return x->prefix < y->prefix ? -1 : 1;
+
+        return (int) x->listable - (int) y->listable;
 }
 
 static bool all_equal(const GPtrArray *a, const GPtrArray *b) {
@@ -415,82 +418,41 @@ char** vsm_addresses_own(VsmAddresses *addresses) {
 
 typedef struct Match {
         const VsmAddress *address;
+        VsmInet inet;
         const VsmSubnet *subnet;
 } Match;
 
-static bool subnet_contains(const VsmSubnet *subnet, const VsmAddress *address) {
-        unsigned whole = subnet->prefix / 8, rest = subnet->prefix % 8;
-        unsigned char mask = (unsigned char) (0xff00 >> rest);
+static VsmInet inet_of(const VsmAddress *address) {
+        VsmInet inet = { .family = address->family };
 
-        if (subnet->family != address->family || subnet->prefix > family_bits(subnet->family))
-                return false;
-
-        if (memcmp(subnet->bytes, address->bytes, whole) != 0)
-                return false;
-
-        return rest == 0 || ((subnet->bytes[whole] ^ address->bytes[whole]) & mask) == 0;
+        memcpy(inet.bytes, address->bytes, sizeof inet.bytes);
+        return inet;
 }
 
-/* The longest; of two that are the same the one with the lower metric. */
-static const VsmSubnet* find_subnet(
-                const VsmAddress *address,
-                const VsmSubnet *subnets,
-                size_t n_subnets,
-                bool all_networks) {
-
-        const VsmSubnet *best = NULL;
-
-        for (size_t i = 0; i < n_subnets; i++) {
-                const VsmSubnet *subnet = &subnets[i];
-
-                if (subnet->all_networks != all_networks || !subnet_contains(subnet, address))
-                        continue;
-
-                if (!best || subnet->prefix > best->prefix ||
-                    (subnet->prefix == best->prefix && subnet->metric < best->metric))
-                        best = subnet;
-        }
-
-        return best;
-}
-
-static int compare_addresses(const VsmAddress *a, const VsmAddress *b) {
-        if (a->family != b->family)
-                return a->family == AF_INET ? -1 : 1;
-
-        return memcmp(a->bytes, b->bytes, sizeof a->bytes);
+/* Others may be told of it, and it is of a network that others are on. */
+static bool is_for_others(const VsmAddress *address, char **bridges) {
+        return address->listable &&
+                !(bridges && g_strv_contains((const char* const*) bridges, address->ifname));
 }
 
 static int compare_matches(const void *a, const void *b) {
         const Match *x = a, *y = b;
 
-        if (x->subnet->metric != y->subnet->metric)
-                return x->subnet->metric < y->subnet->metric ? -1 : 1;
-
-        if (x->subnet->prefix != y->subnet->prefix)
-                return x->subnet->prefix > y->subnet->prefix ? -1 : 1;
-
-        return compare_addresses(x->address, y->address);
+        return vsm_subnet_compare(x->subnet, &x->inet, y->subnet, &y->inet);
 }
 
 char** vsm_addresses_list(const GPtrArray *all, const VsmSubnet *subnets, size_t n_subnets, char **bridges) {
         g_autoptr(GArray) matches = g_array_new(false, false, sizeof(Match));
         g_autoptr(GPtrArray) texts = g_ptr_array_new();
-        bool all_networks = true;
-
-        for (size_t i = 0; i < n_subnets; i++)
-                all_networks = all_networks && subnets[i].all_networks;
 
         for (unsigned i = 0; i < all->len; i++) {
                 Match match = { .address = all->pdata[i] };
 
-                if (!match.address->listable)
+                if (!is_for_others(match.address, bridges))
                         continue;
 
-                if (bridges && g_strv_contains((const char* const*) bridges, match.address->ifname))
-                        continue;
-
-                match.subnet = find_subnet(match.address, subnets, n_subnets, all_networks);
+                match.inet = inet_of(match.address);
+                match.subnet = vsm_subnets_find(subnets, n_subnets, &match.inet);
                 if (match.subnet)
                         g_array_append_val(matches, match);
         }
@@ -501,7 +463,7 @@ char** vsm_addresses_list(const GPtrArray *all, const VsmSubnet *subnets, size_t
                 const Match *match = &g_array_index(matches, Match, i);
 
                 /* the same address on two interfaces */
-                if (i > 0 && compare_addresses(match[-1].address, match->address) == 0)
+                if (i > 0 && vsm_inet_equal(&match[-1].inet, &match->inet))
                         continue;
 
                 g_ptr_array_add(texts, g_strdup(match->address->text));
@@ -509,4 +471,21 @@ char** vsm_addresses_list(const GPtrArray *all, const VsmSubnet *subnets, size_t
 
         g_ptr_array_add(texts, NULL);
         return (char **) g_ptr_array_free(g_steal_pointer(&texts), false);
+}
+
+GArray* vsm_addresses_sources(const GPtrArray *all, char **bridges) {
+        GArray *sources = g_array_new(false, false, sizeof(VsmSubnet));
+
+        for (unsigned i = 0; i < all->len; i++) {
+                const VsmAddress *address = all->pdata[i];
+                VsmSubnet source = { .family = address->family, .prefix = address->prefix };
+
+                if (!is_for_others(address, bridges))
+                        continue;
+
+                memcpy(source.bytes, address->bytes, sizeof source.bytes);
+                g_array_append_val(sources, source);
+        }
+
+        return sources;
 }

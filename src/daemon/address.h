@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "daemon/subnet.h"
+
 /* This host's own IP addresses, kept current through rtnetlink. Bus thread. */
 
 typedef struct VsmAddresses VsmAddresses;
@@ -13,6 +15,7 @@ typedef struct VsmAddresses VsmAddresses;
 typedef struct VsmAddress {
         int family;                     /* AF_INET, AF_INET6 */
         unsigned char bytes[16];
+        unsigned char prefix;           /* of its link */
         unsigned ifindex;
         char ifname[16];
         char *text;                     /* canonical */
@@ -34,16 +37,11 @@ GPtrArray* vsm_addresses_all(VsmAddresses *addresses);
 /* Texts of all, NULL-terminated, to be freed: what is never a destination. */
 char** vsm_addresses_own(VsmAddresses *addresses);
 
-/* One migration subnet, as the list below needs it. */
-typedef struct VsmSubnet {
-        int family;
-        unsigned char bytes[16];
-        unsigned char prefix;
-        uint32_t metric;
-        bool all_networks;              /* counts only while there is no other */
-} VsmSubnet;
-
 /* Pure. MigrationServiceListenerIPAddressList (contract, section 3): addresses inside the subnets,
  * each with the metric of its longest matching one; by metric, then longer prefix, then address.
  * bridges: names of libvirt's own bridges, whose addresses are never listed (may be NULL). */
 char** vsm_addresses_list(const GPtrArray *all, const VsmSubnet *subnets, size_t n_subnets, char **bridges);
+
+/* Pure. Of the same addresses those to send from: each with the prefix of its link, no metric. An
+ * array of VsmSubnet. */
+GArray* vsm_addresses_sources(const GPtrArray *all, char **bridges);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Reading ComputerSystem, DestinationHost, MigrationSettingData, NewSystemSettingData and
+/* Reading ComputerSystem, DestinationHost (or a DestinationSystem), MigrationSettingData, NewSystemSettingData and
  * NewResourceSettingData, and what they mean on this host. Bus thread only. */
 
 #include <limits.h>
@@ -10,23 +10,36 @@
 #include "daemon/actions.h"
 #include "daemon/bus-variant.h"
 #include "daemon/five.h"
+#include "daemon/host.h"
+#include "daemon/network.h"
 #include "shared/error.h"
 
 void vsm_five_clear(VsmFive *five) {
         g_clear_pointer(&five->request, vsm_request_free);
 }
 
-/* Is this text this host's own name or one of its addresses? What a name resolves to is found out
- * later, by the worker that dials. */
-static bool is_this_host(VsmManager *manager, const VsmRequest *request) {
+bool vsm_destination_is_here(VsmManager *manager, const char *text) {
         g_auto(GStrv) own = vsm_addresses_own(manager->addresses);
         char name[HOST_NAME_MAX + 1] = "";
 
-        if (g_strv_contains((const char* const*) own, request->destination))
+        if (g_strv_contains((const char* const*) own, text))
                 return true;
 
         (void) gethostname(name, sizeof name - 1);
-        return !request->destination_is_address && g_ascii_strcasecmp(name, request->destination) == 0;
+        return g_ascii_strcasecmp(name, text) == 0;
+}
+
+/* By the settings of the Host that the destination is, if it is one. */
+static bool resolve(VsmManager *manager, VsmRequest *request, GError **error) {
+        const VsmHost *host = vsm_host_match(manager, request->destination);
+        VsmSettingsData settings = manager->settings;
+
+        if (host) {
+                settings.authentication = vsm_host_authentication(manager, host);
+                request->verifies_clients = vsm_host_data(host)->verifies_clients;
+        }
+
+        return vsm_request_resolve(request, &settings, error);
 }
 
 static VsmRequest* read_request(VsmManager *manager, sd_bus_message *call, const char *destination, bool check,
@@ -44,16 +57,42 @@ static VsmRequest* read_request(VsmManager *manager, sd_bus_message *call, const
 
         request = check ? vsm_request_new_check(destination, migration, system, resources, error) :
                 vsm_request_new(destination, migration, system, resources, error);
-        if (!request || !vsm_request_resolve(request, &manager->settings, error))
+        if (!request || !resolve(manager, request, error))
                 return NULL;
 
-        if (is_this_host(manager, request)) {
+        if (vsm_destination_is_here(manager, request->destination)) {
                 g_set_error(error, VSM_ERROR, VSM_ERROR_INVALID_PARAMETER,
                             "DestinationHost is this host itself; name another one.");
                 return NULL;
         }
 
         return g_steal_pointer(&request);
+}
+
+/* DestinationHost, or a DestinationSystem's name. */
+static int read_destination(VsmManager *manager, sd_bus_message *call, const char **ret, sd_bus_error *error) {
+        const VsmHost *host;
+        const char *path;
+        char type;
+        int r;
+
+        r = sd_bus_message_peek_type(call, &type, NULL);
+        if (r < 0)
+                return r;
+        if (type != SD_BUS_TYPE_OBJECT_PATH)
+                return sd_bus_message_read(call, "s", ret);
+
+        r = sd_bus_message_read(call, "o", &path);
+        if (r < 0)
+                return r;
+
+        host = vsm_host_find_path(manager, path);
+        if (!host)
+                return sd_bus_error_set(error, vsm_error_to_bus_name(VSM_ERROR_INVALID_PARAMETER),
+                                        "DestinationSystem is no Host that is known here; see AddHost.");
+
+        *ret = vsm_host_data(host)->name;
+        return 1;
 }
 
 int vsm_five_read(VsmManager *manager, sd_bus_message *call, bool check, VsmFive *ret, sd_bus_error *error) {
@@ -64,7 +103,9 @@ int vsm_five_read(VsmManager *manager, sd_bus_message *call, bool check, VsmFive
         VsmSystem *system;
         int r;
 
-        r = sd_bus_message_read(call, "os", &path, &destination);
+        r = sd_bus_message_read(call, "o", &path);
+        if (r >= 0)
+                r = read_destination(manager, call, &destination, error);
         if (r < 0)
                 return r;
 
@@ -91,12 +132,14 @@ int vsm_five_read(VsmManager *manager, sd_bus_message *call, bool check, VsmFive
 int vsm_five_authorize(VsmManager *manager, sd_bus_message *call, const VsmFive *five, sd_bus_error *error) {
         const VsmMember *member = vsm_member_find(sd_bus_message_get_interface(call),
                                                   sd_bus_message_get_member(call));
+        const VsmHost *host = vsm_host_match(manager, five->request->destination);
+        const char *name = host ? vsm_host_data(host)->name : five->request->destination;
         char type[8], transport[8];
         char *details[] = {
                 (char*) "system.name", (char*) vsm_system_name(five->system),
                 (char*) "system.uuid", (char*) vsm_system_uuid(five->system),
-                (char*) "destination", five->request->destination,
-                (char*) "destination.known", (char*) "false",
+                (char*) "destination", (char*) name,
+                (char*) "destination.known", (char*) (host ? "true" : "false"),
                 (char*) "migration.type", type,
                 (char*) "transport", transport,
                 NULL
@@ -111,14 +154,31 @@ int vsm_five_authorize(VsmManager *manager, sd_bus_message *call, const VsmFive 
         return vsm_polkit_check(manager->polkit, call, member->action, details, error);
 }
 
-VsmDestination* vsm_destination_of(VsmManager *manager, const VsmRequest *request) {
+VsmDestination* vsm_destination_to(VsmManager *manager, const char *name) {
         VsmDestination *destination = g_new0(VsmDestination, 1);
+        const VsmHost *host = vsm_host_match(manager, name);
 
-        destination->host = g_strdup(request->destination);
+        destination->host = g_strdup(name);
         destination->authentication = manager->settings.authentication;
+        destination->transport = manager->settings.default_transport;
+        destination->subnets = vsm_network_subnets(manager);
+        destination->sources = vsm_network_sources(manager);
+        destination->own_addresses = vsm_addresses_own(manager->addresses);
+
+        if (host) {
+                destination->authentication = vsm_host_authentication(manager, host);
+                destination->port = vsm_host_data(host)->port;
+                destination->host_addresses = g_strdupv(vsm_host_data(host)->addresses);
+        }
+
+        return destination;
+}
+
+VsmDestination* vsm_destination_of(VsmManager *manager, const VsmRequest *request) {
+        VsmDestination *destination = vsm_destination_to(manager, request->destination);
+
         destination->transport = request->transport;
         destination->addresses = g_strdupv(request->addresses);
-        destination->own_addresses = vsm_addresses_own(manager->addresses);
         return destination;
 }
 

@@ -20,6 +20,11 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VsmFive, vsm_five_clear)
 /* Asks polkit with the details of the contract's section 7. As vsm_polkit_check(). */
 int vsm_five_authorize(VsmManager *manager, sd_bus_message *call, const VsmFive *five, sd_bus_error *error);
 
-/* What the other host is, for workers. */
+/* Is this text this host's own name or one of its addresses? What a name resolves to is found out by
+ * the worker that dials. */
+bool vsm_destination_is_here(VsmManager *manager, const char *text);
+
+/* What the other host is, for workers; the second by its name alone. */
 VsmDestination* vsm_destination_of(VsmManager *manager, const VsmRequest *request);
+VsmDestination* vsm_destination_to(VsmManager *manager, const char *host);
 VsmMoveOptions* vsm_move_options_of(VsmManager *manager, const char *uuid, const VsmRequest *request);

@@ -15,6 +15,9 @@ VsmDestination* vsm_destination_copy(const VsmDestination *destination) {
         *copy = *destination;
         copy->host = g_strdup(destination->host);
         copy->addresses = g_strdupv(destination->addresses);
+        copy->host_addresses = g_strdupv(destination->host_addresses);
+        copy->subnets = destination->subnets ? g_array_ref(destination->subnets) : NULL;
+        copy->sources = destination->sources ? g_array_ref(destination->sources) : NULL;
         copy->own_addresses = g_strdupv(destination->own_addresses);
         return copy;
 }
@@ -25,6 +28,9 @@ void vsm_destination_free(VsmDestination *destination) {
 
         g_free(destination->host);
         g_strfreev(destination->addresses);
+        g_strfreev(destination->host_addresses);
+        g_clear_pointer(&destination->subnets, g_array_unref);
+        g_clear_pointer(&destination->sources, g_array_unref);
         g_strfreev(destination->own_addresses);
         g_free(destination);
 }

@@ -14,63 +14,12 @@
 
 #include "daemon/virt/dial.h"
 #include "daemon/virt/patience.h"
+#include "daemon/virt/route.h"
 #include "daemon/virt/uri.h"
-#include "shared/enums.h"
 #include "shared/error.h"
 
 #define SLICE_USEC      (2 * G_USEC_PER_SEC)    /* for one address, while others wait */
 #define ADDRESSES_MAX   64                      /* of one name; what comes after is not tried */
-
-typedef struct Address {
-        int family;
-        unsigned char bytes[16];
-} Address;
-
-/* IPv4 in IPv6's clothes is IPv4: ::ffff:127.0.0.1 is as much this host as 127.0.0.1. */
-static bool address_parse(const char *text, Address *ret) {
-        static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
-        Address address = {};
-
-        if (inet_pton(AF_INET, text, address.bytes) == 1)
-                address.family = AF_INET;
-        else if (inet_pton(AF_INET6, text, address.bytes) == 1)
-                address.family = AF_INET6;
-        else
-                return false;
-
-        if (address.family == AF_INET6 && memcmp(address.bytes, mapped, sizeof(mapped)) == 0) {
-                address.family = AF_INET;
-                memmove(address.bytes, address.bytes + 12, 4);
-                memset(address.bytes + 4, 0, 12);
-        }
-
-        *ret = address;
-        return true;
-}
-
-static bool address_equal(const Address *a, const Address *b) {
-        return a->family == b->family && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
-}
-
-/* Loopback, and the unspecified address, to which connect() means loopback too. */
-static bool address_is_local(const Address *address) {
-        static const unsigned char zero[16];
-
-        if (address->family == AF_INET)
-                return address->bytes[0] == 127 || address->bytes[0] == 0;
-
-        return memcmp(address->bytes, zero, 15) == 0 && address->bytes[15] <= 1;
-}
-
-static bool list_contains(char **list, const Address *address) {
-        Address other;
-
-        for (char **p = list; p && *p; p++)
-                if (address_parse(*p, &other) && address_equal(&other, address))
-                        return true;
-
-        return false;
-}
 
 static void* resolve_thread(void *input, GError **error) {
         const char *host = input;
@@ -133,80 +82,48 @@ char** vsm_dial_resolve(const char *host, int64_t deadline, VsmCancel *cancel, G
                         deadline, cancel, error);
 }
 
-static bool check_foreign(const VsmDestination *destination, char **addresses, GError **error) {
-        for (char **p = addresses; p && *p; p++) {
-                Address address;
+typedef union Name {
+        struct sockaddr sa;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+} Name;
 
-                if (!address_parse(*p, &address)) {
-                        g_set_error(error, VSM_ERROR, VSM_ERROR_INVALID_PARAMETER, "'%s' is not an IP "
-                                                                                   "address", *p);
-                        return false;
-                }
+/* The size, 0 when the text is no address. */
+static socklen_t name_fill(Name *name, const char *text, uint16_t port) {
+        *name = (Name) {};
 
-                if (address_is_local(&address) || list_contains(destination->own_addresses, &address)) {
-                        g_set_error(error, VSM_ERROR, VSM_ERROR_INVALID_PARAMETER,
-                                    "Destination '%s' (address %s) is this host itself: name another one",
-                                    destination->host, *p);
-                        return false;
-                }
+        if (inet_pton(AF_INET, text, &name->in.sin_addr) == 1) {
+                name->in.sin_family = AF_INET;
+                name->in.sin_port = htons(port);
+                return sizeof(name->in);
         }
 
-        return true;
-}
-
-char** vsm_dial_choose(const VsmDestination *destination, char **resolved, GError **error) {
-        char **wanted = destination->addresses;
-
-        /* One of its addresses being ours is enough: libvirt might take that one. */
-        if (!check_foreign(destination, resolved, error) || !check_foreign(destination, wanted, error))
-                return NULL;
-
-        if (!wanted || !*wanted)
-                return g_strdupv(resolved);
-
-        /* With TLS the certificate tells whether it is that host, with plain TCP nothing would. */
-        for (char **p = wanted; *p && destination->transport == VSM_TRANSPORT_TCP; p++) {
-                Address address;
-
-                if (address_parse(*p, &address) && list_contains(resolved, &address))
-                        continue;
-
-                g_set_error(error, VSM_ERROR, VSM_ERROR_INCOMPATIBLE_PARAMETERS,
-                            "DestinationIPAddressList: %s is no address of host '%s', and without TLS "
-                            "nothing would prove that it is", *p, destination->host);
-                return NULL;
+        if (inet_pton(AF_INET6, text, &name->in6.sin6_addr) == 1) {
+                name->in6.sin6_family = AF_INET6;
+                name->in6.sin6_port = htons(port);
+                return sizeof(name->in6);
         }
 
-        return g_strdupv(wanted);
+        return 0;
 }
 
-static int start_connect(const char *text, uint16_t port, int *ret_fd) {
-        union {
-                struct sockaddr sa;
-                struct sockaddr_in in;
-                struct sockaddr_in6 in6;
-        } sa = {};
-        socklen_t size;
-        int fd;
+static int start_connect(const VsmRoute *route, uint16_t port, int *ret_fd) {
+        Name to, from;
+        socklen_t to_size = name_fill(&to, route->address, port), from_size = 0;
+        int fd, r;
 
-        if (inet_pton(AF_INET, text, &sa.in.sin_addr) == 1) {
-                sa.in.sin_family = AF_INET;
-                sa.in.sin_port = htons(port);
-                size = sizeof(sa.in);
-        } else if (inet_pton(AF_INET6, text, &sa.in6.sin6_addr) == 1) {
-                sa.in6.sin6_family = AF_INET6;
-                sa.in6.sin6_port = htons(port);
-                size = sizeof(sa.in6);
-        } else
+        if (route->source)
+                from_size = name_fill(&from, route->source, 0);
+        if (to_size == 0 || (route->source && from_size == 0))
                 return -EINVAL;
 
-        fd = socket(sa.sa.sa_family, SOCK_STREAM|SOCK_CLOEXEC|SOCK_NONBLOCK, 0);
+        fd = socket(to.sa.sa_family, SOCK_STREAM|SOCK_CLOEXEC|SOCK_NONBLOCK, 0);
         if (fd < 0)
                 return -errno;
 
-        if (connect(fd, &sa.sa, size) < 0 && errno != EINPROGRESS) {
-                int r = -errno;
-
+        if ((from_size > 0 && bind(fd, &from.sa, from_size) < 0) ||
+            (connect(fd, &to.sa, to_size) < 0 && errno != EINPROGRESS)) {
+                r = -errno;
                 (void) close(fd);
                 return r;
         }
@@ -216,11 +133,11 @@ static int start_connect(const char *text, uint16_t port, int *ret_fd) {
 }
 
 /* 0, -ETIMEDOUT, -ECANCELED or what connect() failed with. */
-static int try_address(const char *text, uint16_t port, int64_t deadline, VsmCancel *cancel) {
+static int try_route(const VsmRoute *route, uint16_t port, int64_t deadline, VsmCancel *cancel) {
         int fd = -1, r, e = 0;
         socklen_t size = sizeof(e);
 
-        r = start_connect(text, port, &fd);
+        r = start_connect(route, port, &fd);
         if (r < 0)
                 return r;
 
@@ -243,6 +160,64 @@ static int try_address(const char *text, uint16_t port, int64_t deadline, VsmCan
         return r;
 }
 
+static unsigned count_usable(GPtrArray *routes, guint from) {
+        unsigned n = 0;
+
+        for (guint i = from; i < routes->len; i++)
+                n += !((const VsmRoute *) routes->pdata[i])->unusable;
+
+        return n;
+}
+
+static void note_failure(GString *failures, const char *address, const char *why) {
+        g_string_append_printf(failures, "%s%s: %s", failures->len > 0 ? "; " : "", address, why);
+}
+
+char* vsm_dial_routes(
+                GPtrArray *routes,
+                uint16_t port,
+                int64_t deadline,
+                VsmCancel *cancel,
+                GError **error) {
+
+        g_autoptr(GString) failures = g_string_new(NULL);
+        bool silent = count_usable(routes, 0) > 0;
+
+        for (guint i = 0; i < routes->len; i++) {
+                const VsmRoute *route = routes->pdata[i];
+                int64_t now = g_get_monotonic_time(), left = deadline - now;
+                unsigned n = count_usable(routes, i);
+                int r;
+
+                if (route->unusable) {
+                        note_failure(failures, route->address, route->unusable);
+                        continue;
+                }
+
+                /* A dead one must not eat what the others need; the last one gets the rest. */
+                if (n > 1)
+                        left = MIN(left, CLAMP(left / n, SLICE_USEC / 4, SLICE_USEC));
+
+                r = try_route(route, port, now + left, cancel);
+                if (r == 0)
+                        return g_strdup(route->address);
+
+                if (r == -ECANCELED) {
+                        g_set_error(error, VSM_ERROR, VSM_ERROR_CANCELLED, "Connecting to %s: "
+                                                                           "cancelled", route->address);
+                        return NULL;
+                }
+
+                silent = silent && r == -ETIMEDOUT;
+                note_failure(failures, route->address, r == -ETIMEDOUT ? "no answer" : g_strerror(-r));
+        }
+
+        g_set_error(error, VSM_ERROR, silent ? VSM_ERROR_TIMEOUT : VSM_ERROR_FAILED,
+                    "No libvirt can be reached at port %u (%s)", port,
+                    failures->len > 0 ? failures->str : "no address");
+        return NULL;
+}
+
 char* vsm_dial_connect(
                 char **addresses,
                 uint16_t port,
@@ -250,51 +225,40 @@ char* vsm_dial_connect(
                 VsmCancel *cancel,
                 GError **error) {
 
-        g_autoptr(GString) failures = g_string_new(NULL);
-        unsigned n = g_strv_length(addresses);
-        bool silent = n > 0;
+        g_autoptr(GPtrArray) routes = g_ptr_array_new_with_free_func((GDestroyNotify) vsm_route_free);
 
-        for (unsigned i = 0; i < n; i++) {
-                int64_t now = g_get_monotonic_time(), left = deadline - now;
-                int r;
+        for (char **p = addresses; *p; p++) {
+                VsmRoute *route = g_new0(VsmRoute, 1);
 
-                /* A dead one must not eat what the others need; the last one gets the rest. */
-                if (i + 1 < n)
-                        left = MIN(left, CLAMP(left / (n - i), SLICE_USEC / 4, SLICE_USEC));
-
-                r = try_address(addresses[i], port, now + left, cancel);
-                if (r == 0)
-                        return g_strdup(addresses[i]);
-
-                if (r == -ECANCELED) {
-                        g_set_error(error, VSM_ERROR, VSM_ERROR_CANCELLED, "Connecting to %s: "
-                                                                           "cancelled", addresses[i]);
-                        return NULL;
-                }
-
-                silent = silent && r == -ETIMEDOUT;
-                g_string_append_printf(failures, "%s%s: %s", i > 0 ? "; " : "", addresses[i],
-                                       r == -ETIMEDOUT ? "no answer" : g_strerror(-r));
+                route->address = g_strdup(*p);
+                g_ptr_array_add(routes, route);
         }
 
-        g_set_error(error, VSM_ERROR, silent ? VSM_ERROR_TIMEOUT : VSM_ERROR_FAILED,
-                    "No libvirt can be reached at port %u (%s)", port, n > 0 ? failures->str : "no address");
-        return NULL;
+        return vsm_dial_routes(routes, port, deadline, cancel, error);
 }
 
-char* vsm_dial(const VsmDestination *destination, int64_t deadline, VsmCancel *cancel, GError **error) {
-        g_auto(GStrv) resolved = NULL, chosen = NULL;
+char* vsm_dial(
+                const VsmDestination *destination,
+                char **avoid,
+                int64_t deadline,
+                VsmCancel *cancel,
+                GError **error) {
+
+        g_auto(GStrv) resolved = NULL;
+        g_autoptr(GPtrArray) routes = NULL;
         char *address;
 
-        resolved = vsm_dial_resolve(destination->host, deadline, cancel, error);
-        if (!resolved)
+        if (vsm_route_needs_lookup(destination)) {
+                resolved = vsm_dial_resolve(destination->host, deadline, cancel, error);
+                if (!resolved)
+                        return NULL;
+        }
+
+        routes = vsm_route_choose(destination, resolved, avoid, error);
+        if (!routes)
                 return NULL;
 
-        chosen = vsm_dial_choose(destination, resolved, error);
-        if (!chosen)
-                return NULL;
-
-        address = vsm_dial_connect(chosen, vsm_uri_control_port(destination), deadline, cancel, error);
+        address = vsm_dial_routes(routes, vsm_uri_control_port(destination), deadline, cancel, error);
         if (!address)
                 g_prefix_error(error, "Host '%s': ", destination->host);
 

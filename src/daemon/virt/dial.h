@@ -13,12 +13,16 @@
 /* Numeric addresses of a name, in the resolver's order; an address gives itself. */
 char** vsm_dial_resolve(const char *host, int64_t deadline, VsmCancel *cancel, GError **error);
 
-/* Pure. Which of them to try: those that are wanted, or else all that the host resolved to. Refuses
- * loopback and this host's own addresses, and with TCP those that are wanted without being the host's. */
-char** vsm_dial_choose(const VsmDestination *destination, char **resolved, GError **error);
-
 /* The first address, in order, at which something accepts connections. */
 char* vsm_dial_connect(char **addresses, uint16_t port, int64_t deadline, VsmCancel *cancel, GError **error);
 
-/* All three. */
-char* vsm_dial(const VsmDestination *destination, int64_t deadline, VsmCancel *cancel, GError **error);
+/* The same over routes (VsmRoute), each from the address that it names. */
+char* vsm_dial_routes(GPtrArray *routes, uint16_t port, int64_t deadline, VsmCancel *cancel, GError **error);
+
+/* All of it: look-up, choice (route.h), connect. avoid: addresses not to be tried (may be NULL). */
+char* vsm_dial(
+                const VsmDestination *destination,
+                char **avoid,
+                int64_t deadline,
+                VsmCancel *cancel,
+                GError **error);

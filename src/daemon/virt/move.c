@@ -4,22 +4,15 @@
  * vsm_move_resume() belong to the long lane, vsm_move_abort() and vsm_move_kill_incoming() to the
  * short one while those run; references and vsm_move_cancel() any thread. */
 
+#include <string.h>
+
+#include "daemon/virt/move-private.h"
 #include "daemon/virt/params.h"
 #include "daemon/virt/patience.h"
-#include "daemon/virt/settle.h"
 #include "daemon/virt/uri.h"
 #include "shared/error.h"
 
 #define DIAL_USEC (5 * G_USEC_PER_SEC)
-
-struct VsmMove {
-        gint n_ref;
-        VsmVirt *virt;
-        VsmMoveOptions options;
-        VsmCancel *cancel;
-        gint calling;                   /* libvirt may be running a job for us */
-        gint handed_over;               /* this host's CPUs were seen to stop for it */
-};
 
 VsmMove* vsm_move_new(VsmVirt *virt, const VsmMoveOptions *options) {
         VsmMove *move = g_new0(VsmMove, 1);
@@ -54,112 +47,6 @@ void vsm_move_handed_over(VsmMove *move) {
         g_atomic_int_set(&move->handed_over, 1);
 }
 
-static bool check_cancelled(VsmMove *move, GError **error) {
-        if (!vsm_cancel_fired(move->cancel))
-                return true;
-
-        g_set_error(error, VSM_ERROR, VSM_ERROR_CANCELLED, "The migration was cancelled before it began");
-        return false;
-}
-
-static bool check_idle(virDomainPtr domain, VsmSettle *settle, GError **error) {
-        bool job;
-
-        if (!vsm_side_has_job(domain, &job, error))
-                return false;
-
-        if (job) {
-                settle->busy = true;
-                g_set_error(error, VSM_ERROR, VSM_ERROR_SYSTEM_IN_USE,
-                            "libvirt is already running a job of system '%s' (a migration, a save, a "
-                            "backup, ...): "
-                            "wait until it has ended", settle->name);
-                return false;
-        }
-
-        return true;
-}
-
-/* What it looks like here. */
-static virDomainPtr look_here(VsmMove *move, VsmSettle *settle, VsmMoveFacts *facts, GError **error) {
-        g_autoptr(virDomain) domain = NULL;
-        g_autoptr(VsmDomainInfo) info = NULL;
-        VsmSide side;
-
-        if (!vsm_settle_need_source(settle, error))
-                return NULL;
-
-        domain = vsm_domain_find(settle->source, move->options.uuid, error);
-        if (!domain)
-                return NULL;
-
-        settle->name = g_strdup(virDomainGetName(domain));
-        if (!check_idle(domain, settle, error) ||
-            !vsm_side_look(settle->source, move->options.uuid, VSM_HOST_HERE, &side,
-                           &settle->running_reason, error) ||
-            !vsm_domain_snapshot(domain, &info, error))
-                return NULL;
-
-        if (!info || (side != VSM_SIDE_RUNNING && side != VSM_SIDE_PAUSED)) {
-                g_set_error(error, VSM_ERROR, VSM_ERROR_INVALID_STATE,
-                            "System '%s' is %s: only one that runs or is paused can be "
-                            "migrated", settle->name,
-                            info ? vsm_side_to_string(side) : "gone");
-                return NULL;
-        }
-
-        facts->persistent = info->persistent;
-        facts->autostart = info->persistent && info->autostart;
-        facts->paused = side == VSM_SIDE_PAUSED;
-        return g_steal_pointer(&domain);
-}
-
-/* Name and UUID must be free there. libvirt itself takes over a definition of the same name and UUID
- * that is off, as it is left by earlier migrations: so do we, but for one with a saved image, from
- * which the guest would start at its next boot there, over disks that are newer. */
-static bool check_there(VsmMove *move, VsmSettle *settle, GError **error) {
-        const char *uuid = move->options.uuid, *host = vsm_peer_host(settle->peer);
-        g_autoptr(VsmDomainInfo) info = NULL;
-        char other[VSM_UUID_SIZE];
-
-        if (!vsm_peer_look(settle->peer, uuid, &info, error) ||
-            !vsm_peer_look_name(settle->peer, settle->name, other, error))
-                return false;
-
-        if (*other && g_ascii_strcasecmp(other, uuid) != 0) {
-                g_set_error(error, VSM_ERROR, VSM_ERROR_INCOMPATIBLE_PARAMETERS,
-                            "Host '%s' has another system with the name '%s' (UUID %s): rename one of them",
-                            host, settle->name, other);
-                return false;
-        }
-
-        if (!info)
-                return true;
-
-        settle->defined_there_before = true;
-
-        if (g_strcmp0(info->name, settle->name) != 0) {
-                g_set_error(error, VSM_ERROR, VSM_ERROR_INCOMPATIBLE_PARAMETERS,
-                            "Host '%s' has a system '%s' with the UUID of '%s': undefine it there",
-                            host, info->name, settle->name);
-                return false;
-        }
-
-        if (info->state == VSM_DOMAIN_OFF)
-                return true;
-
-        if (info->state == VSM_DOMAIN_SAVED)
-                g_set_error(error, VSM_ERROR, VSM_ERROR_INCOMPATIBLE_PARAMETERS,
-                            "Host '%s' has a saved image of system '%s', from which it would start there: "
-                            "remove that image", host, settle->name);
-        else
-                g_set_error(error, VSM_ERROR, VSM_ERROR_INCOMPATIBLE_PARAMETERS,
-                            "System '%s' is active on host '%s' as well: look which one is right, and "
-                            "destroy "
-                            "the other", settle->name, host);
-        return false;
-}
-
 /* The first change that is made. After this, whatever happens goes through settle. */
 static bool change_here(VsmMove *move, VsmSettle *settle, virDomainPtr domain, GError **error) {
         unsigned long long former = 0;
@@ -185,37 +72,118 @@ static bool change_here(VsmMove *move, VsmSettle *settle, virDomainPtr domain, G
         return true;
 }
 
+/* One call. True when libvirt says that it went well. */
+static bool call_once(
+                VsmMove *move,
+                VsmSettle *settle,
+                virDomainPtr domain,
+                const VsmMoveParams *params,
+                GError **error) {
+
+        g_autofree char *uri = NULL;
+
+        uri = vsm_uri_control(move->options.destination, settle->facts->address, error);
+        if (!uri || !vsm_move_check_cancelled(move, error))
+                return false;
+
+        if (virDomainMigrateToURI3(domain, uri, params->params, params->n_params, params->flags) >= 0)
+                return true;
+
+        vsm_virt_error(error, "The migration failed");
+        return false;
+}
+
+/* libvirt here could not connect to that address, so no byte has moved. It connects to a port of its
+ * own choice there, which something on the way may not let through although the control port is open. */
+static bool is_no_connection(const GError *error, const char *address) {
+        static const char *const forms[] = { "unable to connect to server at '%s:",
+                                             "unable to connect to server at '[%s]:" };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(forms); i++) {
+                g_auto(GStrv) parts = g_strsplit(forms[i], "%s", 2);
+                g_autofree char *text = g_strconcat(parts[0], address, parts[1], NULL);
+
+                if (strstr(error->message, text))
+                        return true;
+        }
+
+        return false;
+}
+
+/* Goes over to the next address at which the destination can be reached, once it is sure that all is
+ * as it was before the call. */
+static bool next_address(
+                VsmMove *move,
+                VsmSettle *settle,
+                virDomainPtr domain,
+                char **avoid,
+                VsmMoveFacts *facts,
+                VsmMoveParams *params,
+                const VsmMoveHooks *hooks) {
+
+        g_autoptr(VsmPeer) peer = NULL;
+        g_autoptr(GError) error = NULL;
+        VsmSide side;
+
+        if (!vsm_side_look(settle->source, move->options.uuid, VSM_HOST_HERE, &side, NULL, &error) ||
+            side != (facts->paused ? VSM_SIDE_PAUSED : VSM_SIDE_RUNNING) ||
+            !vsm_move_check_idle(domain, settle, &error))
+                return false;
+
+        peer = vsm_peer_open_next(move->options.destination, avoid, DIAL_USEC, move->cancel, &error);
+        if (!peer)
+                return false;
+
+        vsm_peer_free(settle->peer);
+        settle->peer = g_steal_pointer(&peer);
+        if (!vsm_move_check_there(move, settle, &error))
+                return false;
+
+        g_free(facts->address);
+        facts->address = g_strdup(vsm_peer_address(settle->peer));
+        vsm_move_params_clear(params);
+        return vsm_move_params_build(&move->options, facts->persistent, facts->address, params, &error) &&
+                (!hooks || !hooks->prepared || hooks->prepared(facts, hooks->userdata, &error));
+}
+
 /* True when libvirt says that it went well. */
 static bool call_libvirt(
                 VsmMove *move,
                 VsmSettle *settle,
                 virDomainPtr domain,
-                const VsmMoveParams *params,
+                VsmMoveFacts *facts,
+                VsmMoveParams *params,
                 const VsmMoveHooks *hooks,
                 VsmTransferStats *ret_stats,
                 GError **error) {
 
-        g_autofree char *uri = NULL;
+        g_autoptr(GPtrArray) avoid = g_ptr_array_new_null_terminated(0, g_free, true);
         g_autoptr(GError) local = NULL;
-        int r;
+        bool ok;
 
-        uri = vsm_uri_control(move->options.destination, settle->facts->address, error);
-        if (!uri || !check_cancelled(move, error))
+        if (!vsm_move_check_cancelled(move, error))
                 return false;
 
         g_atomic_int_set(&move->calling, 1);
         if (hooks && hooks->started)
                 hooks->started(hooks->userdata);
 
-        r = virDomainMigrateToURI3(domain, uri, params->params, params->n_params, params->flags);
-        if (r < 0)
-                vsm_virt_error(&local, "The migration failed");
+        for (;;) {
+                g_clear_error(&local);
+                ok = call_once(move, settle, domain, params, &local);
+                if (ok || !is_no_connection(local, facts->address) || vsm_cancel_fired(move->cancel))
+                        break;
+
+                g_ptr_array_add(avoid, g_strdup(facts->address));
+                if (!next_address(move, settle, domain, (char **) avoid->pdata, facts, params, hooks))
+                        break;
+        }
 
         if (hooks && hooks->returned)
                 hooks->returned(hooks->userdata);
         g_atomic_int_set(&move->calling, 0);
 
-        if (r >= 0) {
+        if (ok) {
                 (void) vsm_stats_read(domain, true, ret_stats, NULL, NULL);
                 return true;
         }
@@ -244,7 +212,7 @@ static virDomainPtr prepare(
 
         g_autoptr(virDomain) domain = NULL;
 
-        domain = look_here(move, settle, facts, error);
+        domain = vsm_move_look_here(move, settle, facts, error);
         if (!domain)
                 return NULL;
 
@@ -255,9 +223,9 @@ static virDomainPtr prepare(
         settle->had_peer = true;
         facts->address = g_strdup(vsm_peer_address(settle->peer));
         if (!vsm_move_params_build(&move->options, facts->persistent, facts->address, params, error) ||
-            !check_there(move, settle, error) ||
-            !check_cancelled(move, error) ||
-            !check_idle(domain, settle, error))
+            !vsm_move_check_there(move, settle, error) ||
+            !vsm_move_check_cancelled(move, error) ||
+            !vsm_move_check_idle(domain, settle, error))
                 return NULL;
 
         if (hooks && hooks->prepared && !hooks->prepared(facts, hooks->userdata, error))
@@ -297,7 +265,7 @@ VsmMoveOutcome vsm_move_run(
                 return settle.busy ? VSM_MOVE_BUSY : VSM_MOVE_STAYED;
 
         settle.call_ok = change_here(move, &settle, domain, &cause) &&
-                call_libvirt(move, &settle, domain, &params, hooks, ret_stats, &cause);
+                call_libvirt(move, &settle, domain, &facts, &params, hooks, ret_stats, &cause);
 
         return vsm_settle_run(&settle, cause, error);
 }

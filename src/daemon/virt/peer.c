@@ -111,11 +111,28 @@ VsmPeer* vsm_peer_open(
         int64_t until = g_get_monotonic_time() + (int64_t) deadline;
         g_autofree char *address = NULL;
 
-        address = vsm_dial(destination, until, cancel, error);
+        address = vsm_dial(destination, NULL, until, cancel, error);
         if (!address)
                 return NULL;
 
         return open_address(destination, address, until, cancel, error);
+}
+
+VsmPeer* vsm_peer_open_next(
+                const VsmDestination *destination,
+                char **avoid,
+                uint64_t dial,
+                VsmCancel *cancel,
+                GError **error) {
+
+        int64_t now = g_get_monotonic_time();
+        g_autofree char *address = NULL;
+
+        address = vsm_dial(destination, avoid, now + (int64_t) dial, cancel, error);
+        if (!address)
+                return NULL;
+
+        return open_address(destination, address, g_get_monotonic_time() + HANDSHAKE_USEC, cancel, error);
 }
 
 VsmPeer* vsm_peer_open_dialled(
@@ -124,14 +141,7 @@ VsmPeer* vsm_peer_open_dialled(
                 VsmCancel *cancel,
                 GError **error) {
 
-        int64_t now = g_get_monotonic_time();
-        g_autofree char *address = NULL;
-
-        address = vsm_dial(destination, now + (int64_t) dial, cancel, error);
-        if (!address)
-                return NULL;
-
-        return open_address(destination, address, g_get_monotonic_time() + HANDSHAKE_USEC, cancel, error);
+        return vsm_peer_open_next(destination, NULL, dial, cancel, error);
 }
 
 VsmPeer* vsm_peer_open_at(

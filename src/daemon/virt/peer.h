@@ -18,6 +18,14 @@ VsmPeer* vsm_peer_open_dialled(
                 VsmCancel *cancel,
                 GError **error);
 
+/* Blocks. The same, at another address than these. */
+VsmPeer* vsm_peer_open_next(
+                const VsmDestination *destination,
+                char **avoid,
+                uint64_t dial,
+                VsmCancel *cancel,
+                GError **error);
+
 /* Blocks. The same, to the very address to which a guest was sent: asking afterwards must not end at
  * another address of a name, and needs no look-up. */
 VsmPeer* vsm_peer_open_at(
