@@ -19,6 +19,17 @@ static int refuse(sd_bus_error *error, VsmError code, const char *message) {
         return sd_bus_error_set(error, vsm_error_to_bus_name(code), message);
 }
 
+int vsm_job_check_limits(VsmManager *manager, uid_t caller, sd_bus_error *error) {
+        if (caller != 0 && vsm_job_count_unfinished(manager, caller) >= VSM_JOBS_PER_UID_MAX)
+                return sd_bus_error_setf(error, vsm_error_to_bus_name(VSM_ERROR_LIMITS_EXCEEDED),
+                                         "%i of your jobs are not at their end.", VSM_JOBS_PER_UID_MAX);
+        if (vsm_job_count_unfinished(manager, -1) >= VSM_JOBS_MAX)
+                return sd_bus_error_setf(error, vsm_error_to_bus_name(VSM_ERROR_LIMITS_EXCEEDED),
+                                         "%i jobs are not at their end.", VSM_JOBS_MAX);
+
+        return 0;
+}
+
 /* As vsm_polkit_check(), but the owner is not asked about. */
 static int authorize(VsmJob *job, sd_bus_message *call, sd_bus_error *error) {
         const VsmMember *member = vsm_member_find(sd_bus_message_get_interface(call),
@@ -43,6 +54,13 @@ static int authorize(VsmJob *job, sd_bus_message *call, sd_bus_error *error) {
         return vsm_polkit_check(job->manager->polkit, call, member->action, details, error);
 }
 
+static bool can_cancel(VsmJob *job) {
+        if (job->move)
+                return vsm_move_job_can_cancel(job);
+
+        return job->cancel && (job->cancellable || job->state == VSM_JOB_STATE_SHUTTING_DOWN);
+}
+
 static int cancel(VsmJob *job, sd_bus_message *call, bool kill, sd_bus_error *error) {
         switch (job->state) {
         case VSM_JOB_STATE_TERMINATED:
@@ -56,11 +74,22 @@ static int cancel(VsmJob *job, sd_bus_message *call, bool kill, sd_bus_error *er
                 break;
         }
 
-        if (!job->move || !vsm_move_job_can_cancel(job))
-                return refuse(error, VSM_ERROR_INVALID_STATE,
-                              "It is too late to cancel: the guest is being handed over.");
+        if (!can_cancel(job))
+                return refuse(error, VSM_ERROR_INVALID_STATE, job->move ?
+                              "It is too late to cancel: the guest is being handed over." :
+                              "This job cannot be cancelled.");
 
-        vsm_move_job_cancel_call(job, kill, call);
+        if (job->move) {
+                vsm_move_job_cancel_call(job, kill, call);
+                return 1;
+        }
+
+        /* First the answer: the job may end before the next line is through. */
+        if (sd_bus_reply_method_return(call, "u", VSM_RETURN_JOB_STARTED) < 0)
+                return 1;
+
+        if (job->state != VSM_JOB_STATE_SHUTTING_DOWN)
+                job->cancel(job, kill);
         return 1;
 }
 
@@ -98,7 +127,7 @@ int vsm_job_method_kill(sd_bus_message *call, void *userdata, sd_bus_error *erro
         if (r <= 0)
                 return r < 0 ? r : 1;
 
-        if (delete_on_kill && vsm_job_is_unfinished(job) && job->move && vsm_move_job_can_cancel(job))
+        if (delete_on_kill && vsm_job_is_unfinished(job) && can_cancel(job))
                 job->delete_on_end = true;
 
         return cancel(job, call, true, error);

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "daemon/check-job.h"
 #include "daemon/job-methods.h"
 #include "daemon/job.h"
 #include "daemon/log.h"
@@ -53,6 +54,10 @@ static const char* caption_of(const VsmJob *job) {
         switch (job->type) {
         case VSM_JOB_TYPE_MOVE_SYSTEM:
                 return "Moving Virtual System";
+        case VSM_JOB_TYPE_CHECK_SYSTEM:
+                return "Checking Virtual System";
+        case VSM_JOB_TYPE_QUIESCE:
+                return "Quiescing Migration Service";
         default:
                 return "Migration Job";
         }
@@ -290,6 +295,7 @@ void vsm_job_free(VsmJob *job) {
 
         sd_event_source_disable_unref(job->removal);
         vsm_request_free(job->request);
+        vsm_check_job_free(job->check);
         g_clear_pointer(&job->reasons, g_variant_unref);
         g_free(job->path);
         g_free(job->system_name);

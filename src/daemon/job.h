@@ -32,6 +32,7 @@ typedef enum {
 } VsmPhase;
 
 typedef struct VsmMoveJob VsmMoveJob; /* move.c */
+typedef struct VsmCheckJob VsmCheckJob; /* check-job.c */
 
 typedef struct VsmJob {
         VsmManager *manager;
@@ -64,6 +65,15 @@ typedef struct VsmJob {
         char *address;                  /* of the destination, as dialled; for GetRequest */
 
         VsmMoveJob *move;               /* NULL for other kinds and after the end */
+
+        VsmCheckJob *check;             /* the same, of a check */
+
+        /* What comes after vsm_job_accept() has answered. */
+        void (*begin)(struct VsmJob *job);
+
+        /* How other kinds are cancelled; it sets the state. NULL: they cannot be. */
+        void (*cancel)(struct VsmJob *job, bool kill);
+
         sd_event_source *removal;
 } VsmJob;
 

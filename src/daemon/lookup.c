@@ -9,6 +9,7 @@
 
 #include "daemon/actions.h"
 #include "daemon/bus-variant.h"
+#include "daemon/history.h"
 #include "daemon/queue.h"
 #include "daemon/service.h"
 #include "daemon/system.h"
@@ -111,8 +112,8 @@ static const sd_bus_vtable vtable[] = {
         METHOD("GetSystem", "s", SD_BUS_PARAM(NameOrUUID), "o", SD_BUS_PARAM(System), method_get_system),
         METHOD("SetMigrationPolicy", "oa{sv}", SD_BUS_PARAM(System) SD_BUS_PARAM(Policy), NULL,,
                vsm_method_not_built),
-        METHOD("AddHost", "a{sv}", SD_BUS_PARAM(Host), "o", SD_BUS_PARAM(Host), vsm_method_not_built),
-        METHOD("RemoveHost", "o", SD_BUS_PARAM(Host), NULL,, vsm_method_not_built),
+        METHOD("AddHost", "a{sv}", SD_BUS_PARAM(Host), "o", SD_BUS_PARAM(Host), vsm_method_add_host),
+        METHOD("RemoveHost", "o", SD_BUS_PARAM(Host), NULL,, vsm_method_remove_host),
         METHOD("Predict", "osa{sv}a{sv}aa{sv}",
                SD_BUS_PARAM(ComputerSystem) SD_BUS_PARAM(DestinationHost) SD_BUS_PARAM(MigrationSettingData)
                SD_BUS_PARAM(NewSystemSettingData) SD_BUS_PARAM(NewResourceSettingData),
@@ -122,7 +123,7 @@ static const sd_bus_vtable vtable[] = {
         METHOD("Evacuate", "a{sv}", SD_BUS_PARAM(Options), "o", SD_BUS_PARAM(Job), vsm_method_not_built),
         METHOD("BringBack", "a{sv}", SD_BUS_PARAM(Options), "o", SD_BUS_PARAM(Job), vsm_method_not_built),
         METHOD("ListHistory", "a{sv}", SD_BUS_PARAM(Filter), "aa{sv}", SD_BUS_PARAM(Entries),
-               vsm_method_not_built),
+               vsm_method_list_history),
         SD_BUS_PROPERTY("APIVersion", "u", property_get_api_version, 0, CHANGE),
         SD_BUS_PROPERTY("Features", "as", property_get_features, 0, CHANGE),
         SD_BUS_PROPERTY("Version", "s", property_get_version, 0, CHANGE),

@@ -13,13 +13,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/host.h"
 #include "daemon/job.h"
 #include "daemon/log.h"
 #include "daemon/move.h"
 #include "daemon/network.h"
 #include "daemon/queue.h"
+#include "daemon/refuse.h"
+#include "daemon/service-state.h"
 #include "daemon/service.h"
-#include "daemon/settings-file.h"
+#include "daemon/settings.h"
 #include "daemon/system-watch.h"
 #include "daemon/system.h"
 #include "shared/cleanup.h"
@@ -222,7 +225,8 @@ static void on_addresses_changed(void *userdata) {
 /* ---- starting ---- */
 
 static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
-        vsm_log(LOG_INFO, "Nothing is reloaded in this version; restart the service: running migrations go on.");
+        vsm_settings_reload(userdata);
+        vsm_hosts_reload(userdata);
         return 0;
 }
 
@@ -285,7 +289,7 @@ static bool open_store(VsmManager *manager, const char *directory, GError **erro
                 vsm_log(LOG_WARNING, "Cannot read the date of installation: %s", e->message);
 
         manager->unfinished = vsm_store_jobs_unfinished(manager->store, error);
-        if (!manager->unfinished)
+        if (!manager->unfinished || !vsm_settings_load(manager, error) || !vsm_service_state_load(manager, error))
                 return false;
 
         systems = vsm_store_systems(manager->store, error);
@@ -302,17 +306,10 @@ static bool open_store(VsmManager *manager, const char *directory, GError **erro
         return true;
 }
 
-static void read_settings(VsmManager *manager, const VsmManagerOptions *options) {
-        g_auto(GStrv) faults = vsm_settings_read(options->configuration, options->drop_ins, &manager->settings);
-
-        for (char **f = faults; *f; f++)
-                vsm_log(LOG_WARNING, "%s", *f);
-}
-
 static bool register_objects(VsmManager *manager, GError **error) {
         static int (*const registers[])(VsmManager *manager) = {
                 vsm_service_register, vsm_settings_register, vsm_capabilities_register, vsm_lookup_register,
-                vsm_system_register, vsm_job_register, vsm_network_register,
+                vsm_system_register, vsm_job_register, vsm_network_register, vsm_host_register,
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(registers); i++) {
@@ -350,10 +347,23 @@ static bool start_connections(VsmManager *manager, const VsmManagerOptions *opti
         if (!manager->addresses)
                 return false;
 
+        manager->networks = vsm_networks_new(manager, error);
+        if (!manager->networks)
+                return false;
+
         manager->service = vsm_service_new(manager);
         follow_host_name(manager);
         manager->virt = vsm_virt_new(options->libvirt_uri, on_virt_event, manager, error);
         return manager->virt;
+}
+
+/* Beside the main file, as its drop-ins are. */
+static bool start_hosts(VsmManager *manager, const VsmManagerOptions *options, GError **error) {
+        g_autofree char *folder = g_path_get_dirname(options->configuration);
+        g_autofree char *directory = g_build_filename(folder, "hosts.d", NULL);
+
+        manager->hosts = vsm_hosts_new(manager, directory, error);
+        return manager->hosts;
 }
 
 VsmManager* vsm_manager_new(const VsmManagerOptions *options, GError **error) {
@@ -370,15 +380,21 @@ VsmManager* vsm_manager_new(const VsmManagerOptions *options, GError **error) {
         manager->queue = vsm_queue_new(manager);
         manager->boot_id = read_boot_id();
 
-        read_settings(manager, options);
+        manager->state = vsm_service_state_new();
+        manager->layers = vsm_settings_new(manager, options->configuration, options->drop_ins);
+        manager->state_directory = g_strdup(options->state_directory);
+
         if (!start_loop(manager, error) ||
             !open_store(manager, options->state_directory, error) ||
             !start_connections(manager, options, error) ||
+            !start_hosts(manager, options, error) ||
             !register_objects(manager, error)) {
                 vsm_manager_free(manager);
                 return NULL;
         }
 
+        vsm_service_state_start(manager);
+        vsm_refuse_update(manager);
         return manager;
 }
 
@@ -414,6 +430,10 @@ void vsm_manager_free(VsmManager *manager) {
         g_hash_table_unref(manager->stored_states);
         vsm_queue_free(manager->queue);
         vsm_service_free(manager->service);
+        vsm_service_state_free(manager->state);
+        vsm_settings_free(manager->layers);
+        vsm_networks_free(manager->networks);
+        vsm_hosts_free(manager->hosts);
         vsm_addresses_free(manager->addresses);
         vsm_bus_free(manager->bus);
         vsm_store_close(manager->store);
@@ -422,6 +442,7 @@ void vsm_manager_free(VsmManager *manager) {
         g_ptr_array_unref(manager->accepting);
         g_strfreev(manager->bridges);
         g_free(manager->boot_id);
+        g_free(manager->state_directory);
         sd_event_unref(manager->event);
         g_free(manager);
 }

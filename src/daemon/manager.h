@@ -19,7 +19,11 @@
  * Bus thread, but for what is said below. */
 
 typedef struct VsmService VsmService;
+typedef struct VsmServiceState VsmServiceState;
+typedef struct VsmSettings VsmSettings;
 typedef struct VsmQueue VsmQueue;
+typedef struct VsmNetworks VsmNetworks;
+typedef struct VsmHosts VsmHosts;
 
 typedef struct VsmManager {
         sd_event *event;
@@ -29,10 +33,15 @@ typedef struct VsmManager {
         VsmStore *store;                /* used by workers only, after the start */
         VsmVirt *virt;                  /* any thread */
         VsmAddresses *addresses;
-        VsmSettingsData settings;
+        VsmSettingsData settings;       /* in effect */
+        VsmSettings *layers;            /* what they are made of */
+        char *state_directory;
 
         VsmService *service;
+        VsmServiceState *state;         /* of the service */
         VsmQueue *queue;
+        VsmNetworks *networks;
+        VsmHosts *hosts;
         GHashTable *systems;            /* UUID (borrowed) -> VsmSystem*, owned */
         GHashTable *refreshing;         /* UUID -> looks at a domain that are on their way, system-watch.c */
         GHashTable *looked_at_late;     /* UUIDs of systems to be looked at once more, a little later */

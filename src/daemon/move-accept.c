@@ -3,12 +3,11 @@
 /* From an authorized call to a job on the bus. The job is written down before anybody hears of it:
  * a caller who was told a number finds it again after any crash. Bus thread only. */
 
-#include <pwd.h>
-#include <stdlib.h>
-
 #include "daemon/log.h"
 #include "daemon/move-internal.h"
 #include "daemon/queue.h"
+#include "daemon/service.h"
+#include "daemon/user-name.h"
 #include "shared/cleanup.h"
 
 typedef struct AcceptTask {
@@ -20,21 +19,10 @@ typedef struct AcceptTask {
         sd_bus_message *call;
 } AcceptTask;
 
-/* The name service may go over the network: a worker's business. */
-static char* user_name(uid_t uid) {
-        g_autofree char *buffer = g_malloc(16384);
-        struct passwd pw, *found = NULL;
-
-        if (getpwuid_r(uid, &pw, buffer, 16384, &found) == 0 && found)
-                return g_utf8_make_valid(found->pw_name, -1);
-
-        return g_strdup_printf("%u", (unsigned) uid);
-}
-
 static void accept_run(VsmTask *task) {
         AcceptTask *t = (AcceptTask*) task;
 
-        t->stored->owner = user_name(t->stored->owner_uid);
+        t->stored->owner = vsm_user_name(t->stored->owner_uid);
         (void) vsm_store_job_insert(t->store, t->stored, &task->error);
 }
 
@@ -43,14 +31,21 @@ static void refused_after_all(VsmManager *manager, AcceptTask *t, const GError *
 
         vsm_log(LOG_ERR, "Cannot write a job down: %s", error->message);
         vsm_bus_reply_error(t->call, error);
-        if (system)
+        if (system && t->job->move)
                 vsm_system_release(system);
+}
+
+/* To a System there is one value more: where the system will be is on another bus. */
+static void reply(sd_bus_message *call, const char *path) {
+        if (g_strcmp0(sd_bus_message_get_member(call), "MigrateVirtualSystemToSystem") == 0)
+                (void) sd_bus_reply_method_return(call, "uoo", VSM_RETURN_JOB_STARTED, "/", path);
+        else
+                (void) sd_bus_reply_method_return(call, "uo", VSM_RETURN_JOB_STARTED, path);
 }
 
 static void accept_done(VsmTask *task, void *userdata) {
         AcceptTask *t = (AcceptTask*) task;
         VsmManager *manager = userdata;
-        VsmSystem *system = vsm_system_find(manager, t->job->system_uuid);
         VsmJob *job = t->job;
 
         (void) g_ptr_array_remove_fast(manager->accepting, job);
@@ -65,8 +60,8 @@ static void accept_done(VsmTask *task, void *userdata) {
 
         /* the order that clients rely on: the object, the answer, the system's state */
         vsm_job_publish(job, t->stored->number);
-        (void) sd_bus_reply_method_return(t->call, "uo", VSM_RETURN_JOB_STARTED, job->path);
-        vsm_move_job_enqueue(job, system);
+        reply(t->call, job->path);
+        job->begin(job);
 }
 
 static void accept_free(VsmTask *task) {
@@ -93,23 +88,19 @@ static VsmStoredJob* stored_of(VsmManager *manager, const VsmJob *job) {
         stored->boot_id = g_strdup(manager->boot_id);
         stored->submitted = job->submitted;
         stored->state = job->state;
+        stored->source = g_strdup(vsm_service_host_name(manager));
         return stored;
 }
 
-void vsm_move_job_accept(VsmManager *manager, sd_bus_message *call, VsmSystem *system, VsmRequest *request,
-                         uid_t caller) {
+void vsm_job_accept(VsmJob *job, sd_bus_message *call, VsmSystem *system, VsmRequest *request, uid_t caller) {
         AcceptTask *t = vsm_task_new(AcceptTask, accept_run, accept_done, accept_free);
-        VsmJob *job = vsm_job_new(manager, VSM_JOB_TYPE_MOVE_SYSTEM);
+        VsmManager *manager = job->manager;
 
         job->request = request;
         job->owner_uid = caller;
         g_strlcpy(job->system_uuid, vsm_system_uuid(system), sizeof job->system_uuid);
         g_free(job->system_name);
         job->system_name = g_strdup(vsm_system_name(system));
-        job->move = vsm_move_job_new();
-
-        /* from here on the next caller hears that the system is in use */
-        vsm_system_claim(system);
         g_ptr_array_add(manager->accepting, job);
 
         t->manager = manager;
@@ -118,6 +109,22 @@ void vsm_move_job_accept(VsmManager *manager, sd_bus_message *call, VsmSystem *s
         t->job = job;
         t->call = sd_bus_message_ref(call);
         vsm_worker_push(manager->worker, VSM_LANE_STORE, &t->task);
+}
+
+static void begin(VsmJob *job) {
+        vsm_move_job_enqueue(job, vsm_move_job_system(job));
+}
+
+void vsm_move_job_accept(VsmManager *manager, sd_bus_message *call, VsmSystem *system, VsmRequest *request,
+                         uid_t caller) {
+        VsmJob *job = vsm_job_new(manager, VSM_JOB_TYPE_MOVE_SYSTEM);
+
+        job->move = vsm_move_job_new();
+        job->begin = begin;
+
+        /* from here on the next caller hears that the system is in use */
+        vsm_system_claim(system);
+        vsm_job_accept(job, call, system, request, caller);
 }
 
 void vsm_move_job_enqueue(VsmJob *job, VsmSystem *system) {

@@ -4,6 +4,8 @@
  * down first, then told in the order that clients rely on: the system, the service's counters, the
  * job, and last a system that has left. Bus thread only. */
 
+#include "daemon/host.h"
+#include "daemon/bandwidth.h"
 #include "daemon/log.h"
 #include "daemon/move-internal.h"
 #include "daemon/queue.h"
@@ -177,7 +179,9 @@ static void end_done(VsmTask *task, void *userdata) {
                 vsm_system_watch_one(manager, job->system_uuid, false, false);
         }
 
+        vsm_host_refresh(manager, job->request->destination);
         vsm_queue_run(manager->queue);
+        vsm_bandwidth_rebalance(manager);
         trim_history(manager);
         vsm_manager_update_status(manager);
 }

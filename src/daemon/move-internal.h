@@ -12,6 +12,8 @@ struct VsmMoveJob {
         bool returned;                  /* and came back */
         bool ending;                    /* the outcome is known and being written down */
 
+        uint64_t bandwidth;             /* bytes/s, as libvirt was told last; 0 = no limit */
+
         /* cancelling, for whichever reason */
         bool cancel;
         bool kill;

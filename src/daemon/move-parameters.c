@@ -3,6 +3,7 @@
 /* Transfer.SetParameters: bandwidth and pause of a migration while it runs. libvirt is asked on a worker.
  * Bus thread only. */
 
+#include "daemon/bandwidth.h"
 #include "daemon/move-internal.h"
 #include "shared/cleanup.h"
 
@@ -27,6 +28,8 @@ VsmRequest* vsm_move_parameters_parse(VsmJob *job, GVariant *parameters, GError 
 
         /* the same table of keys and the same arithmetic as for the request itself */
         wish = vsm_request_new(job->request->destination, parameters, none, nothing, error);
+        if (wish)
+                wish->verifies_clients = true; /* the transport was decided long ago */
         if (!wish || !vsm_request_resolve(wish, &job->manager->settings, error))
                 return NULL;
 
@@ -79,7 +82,11 @@ bool vsm_move_job_set_parameters(VsmJob *job, VsmRequest *wish, sd_bus_message *
         t->virt = job->manager->virt;
         g_strlcpy(t->uuid, job->system_uuid, sizeof t->uuid);
         t->set_bandwidth = wish->bandwidth > 0;
-        t->bandwidth = wish->bandwidth;
+        if (t->set_bandwidth) {
+                /* kept as the job's own wish; what all may use together is still shared */
+                job->request->bandwidth = wish->bandwidth;
+                t->bandwidth = job->move->bandwidth = vsm_bandwidth_share(job);
+        }
         t->max_downtime = wish->max_downtime;
         t->call = sd_bus_message_ref(call);
         vsm_worker_push(job->manager->worker, VSM_LANE_SHORT, &t->task);

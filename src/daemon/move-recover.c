@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "daemon/check-job.h"
 #include "daemon/log.h"
 #include "daemon/move-internal.h"
 #include "daemon/queue.h"
@@ -23,7 +24,8 @@ static VsmJob* job_of(VsmManager *manager, const VsmStoredJob *stored, VsmReques
         job->owner_uid = stored->owner_uid;
         job->submitted = stored->submitted;
         job->address = g_strdup(stored->address);
-        job->move = vsm_move_job_new();
+        if (stored->type == VSM_JOB_TYPE_MOVE_SYSTEM)
+                job->move = vsm_move_job_new();
 
         vsm_job_publish(job, stored->number);
         return job;
@@ -67,6 +69,11 @@ static void recover(VsmManager *manager, const VsmStoredJob *stored) {
         job = job_of(manager, stored, request);
         vsm_log(LOG_NOTICE, "Job %" PRIu64 " (%s to %s) was not at its end when the service stopped.",
                 job->number, job->system_name, request->destination);
+
+        if (!job->move) {
+                vsm_check_job_interrupted(job);
+                return;
+        }
 
         if (system) {
                 vsm_system_claim(system);

@@ -4,6 +4,7 @@
  * become states on the bus, and its outcome becomes the end of the job. Bus thread, but for the hooks,
  * which say so. */
 
+#include "daemon/bandwidth.h"
 #include "daemon/five.h"
 #include "daemon/move-internal.h"
 #include "daemon/service.h"
@@ -57,6 +58,7 @@ static void step_done(VsmTask *task, void *userdata) {
         case STEP_BEGUN:
                 job->move->begun = true;
                 vsm_move_watch_start(job);
+                vsm_bandwidth_rebalance(job->manager);
                 break;
         case STEP_RETURNED:
                 job->move->returned = true;
@@ -145,6 +147,8 @@ void vsm_move_job_run(VsmJob *job, const VsmMoveFacts *facts) {
         g_autoptr(VsmMoveOptions) options =
                 vsm_move_options_of(job->manager, job->system_uuid, job->request);
         RunTask *t = vsm_task_new(RunTask, run_run, run_done, run_free);
+
+        options->bandwidth = job->move->bandwidth = vsm_bandwidth_share(job);
 
         job->move->run = vsm_move_new(job->manager->virt, options);
 

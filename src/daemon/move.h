@@ -20,6 +20,10 @@
 void vsm_move_job_accept(VsmManager *manager, sd_bus_message *call, VsmSystem *system, VsmRequest *request,
                          uid_t caller);
 
+/* The same of any job, which has its type and what it begins with; request, and job, are taken. A system
+ * that is to be moved has been claimed. */
+void vsm_job_accept(VsmJob *job, sd_bus_message *call, VsmSystem *system, VsmRequest *request, uid_t caller);
+
 /* The job has its number and its object: MigrationState 1, its time limit, the queue. */
 void vsm_move_job_enqueue(VsmJob *job, VsmSystem *system);
 

@@ -190,7 +190,7 @@ static bool resolve_transport(VsmRequest *request, const VsmSettingsData *settin
 
         if (strength == 0)
                 return UNSUPPORTED(error, "TransportType %u is not supported here; there are 2 (SSH), "
-                                   "3 (TLS) and 5 (TCP).", transport);
+                                   "3 (TLS), 4 (TLS Strict) and 5 (TCP).", transport);
 
         if (strength < vsm_transport_strength(settings->default_transport))
                 return INCOMPATIBLE(error, "TransportType %u (%s) protects less than %u (%s), which this "
@@ -199,9 +199,9 @@ static bool resolve_transport(VsmRequest *request, const VsmSettingsData *settin
                                     settings->default_transport,
                                     vsm_transport_to_string(settings->default_transport));
 
-        if (transport == VSM_TRANSPORT_TLS_STRICT)
-                return INCOMPATIBLE(error, "TransportType 4 (TLS Strict) needs a Host with VerifiesClients, "
-                                    "and this version knows no Hosts; 3 (TLS) is the strongest there is.");
+        if (transport == VSM_TRANSPORT_TLS_STRICT && !request->verifies_clients)
+                return INCOMPATIBLE(error, "TransportType 4 (TLS Strict) needs a destination that is a known Host "
+                                    "with VerifiesClients.");
 
         request->transport = transport;
         return true;

@@ -15,6 +15,7 @@ typedef struct VsmRequest {
         bool destination_is_address;
         uint16_t migration_type;        /* VSM_MIGRATION_TYPE_*; 2 is turned into 32768 */
         bool for_check;                 /* made by vsm_request_new_check() */
+        bool verifies_clients;          /* the destination's Host says so; set before resolving */
         uint16_t transport;             /* 0 until resolved, if none was asked for */
         char **addresses;               /* DestinationIPAddressList, canonical, NULL = default */
         uint16_t priority;              /* 100 when absent */

@@ -40,11 +40,11 @@ static char* host_uuid(virConnectPtr connection, GError **error) {
 }
 
 /* As libvirt compares: it refuses to migrate to a host with the same UUID. */
-static bool check_same_host(VsmCheck *check, GError **error) {
+bool vsm_check_same_host(VsmCheck *check, GError **error) {
         g_autofree char *here = NULL, *there = NULL;
 
         here = host_uuid(check->source, error);
-        there = here ? host_uuid(vsm_peer_connection(check->peer), error) : NULL;
+        there = here ? host_uuid(check->there, error) : NULL;
         if (!there)
                 return false;
 
@@ -54,24 +54,24 @@ static bool check_same_host(VsmCheck *check, GError **error) {
         return true;
 }
 
-static bool check_name(VsmCheck *check, GError **error) {
+bool vsm_check_name(VsmCheck *check, GError **error) {
         char other[VSM_UUID_SIZE];
 
         if (!vsm_peer_look_name(check->peer, check->name, other, error))
                 return false;
 
-        if (*other && g_ascii_strcasecmp(other, check->options->uuid) != 0)
+        if (*other && g_ascii_strcasecmp(other, check->options.uuid) != 0)
                 vsm_reasons_add(check->reasons, "name-in-use", check->host, NULL,
                                 check->name, check->host, other, NULL);
 
         return true;
 }
 
-static bool check_uuid(VsmCheck *check, GError **error) {
+bool vsm_check_uuid(VsmCheck *check, GError **error) {
         g_autoptr(VsmDomainInfo) info = NULL;
         const char *code;
 
-        if (!vsm_peer_look(check->peer, check->options->uuid, &info, error))
+        if (!vsm_peer_look(check->peer, check->options.uuid, &info, error))
                 return false;
 
         /* What is being sent at the moment is there as well, and has a reason of its own. */
@@ -89,56 +89,6 @@ static bool check_uuid(VsmCheck *check, GError **error) {
         return true;
 }
 
-/* KiB that can be had: what the kernel would give up counts, which virNodeGetFreeMemory() leaves out. */
-static bool available_memory(virConnectPtr connection, uint64_t *ret, GError **error) {
-        g_autofree virNodeMemoryStats *stats = NULL;
-        uint64_t sum = 0;
-        int n = 0;
-
-        if (virNodeGetMemoryStats(connection, VIR_NODE_MEMORY_STATS_ALL_CELLS, NULL, &n, 0) < 0 || n <= 0)
-                goto fail;
-
-        stats = g_new0(virNodeMemoryStats, n);
-        if (virNodeGetMemoryStats(connection, VIR_NODE_MEMORY_STATS_ALL_CELLS, stats, &n, 0) < 0)
-                goto fail;
-
-        for (int i = 0; i < n; i++)
-                if (strcmp(stats[i].field, VIR_NODE_MEMORY_STATS_FREE) == 0 ||
-                    strcmp(stats[i].field, VIR_NODE_MEMORY_STATS_BUFFERS) == 0 ||
-                    strcmp(stats[i].field, VIR_NODE_MEMORY_STATS_CACHED) == 0)
-                        sum += stats[i].value;
-
-        *ret = sum;
-        return true;
-
-fail:
-        vsm_virt_error_as(error, VSM_ERROR_FAILED, "A host does not tell how much memory it has");
-        return false;
-}
-
-static bool check_memory(VsmCheck *check, GError **error) {
-        uint64_t available, needed;
-
-        needed = virDomainGetMaxMemory(check->domain);
-        if (needed == 0) {
-                vsm_virt_error(error, "libvirt does not tell the system's memory");
-                return false;
-        }
-
-        if (!available_memory(vsm_peer_connection(check->peer), &available, error))
-                return false;
-
-        if (available < needed) {
-                g_autofree char *has = g_strdup_printf("%" G_GUINT64_FORMAT, available / 1024);
-                g_autofree char *needs = g_strdup_printf("%" G_GUINT64_FORMAT, (needed + 1023) / 1024);
-
-                vsm_reasons_add(check->reasons, "not-enough-memory", check->host, NULL,
-                                check->host, has, needs, NULL);
-        }
-
-        return true;
-}
-
 static bool compare_versions(
                 VsmCheck *check,
                 const char *code,
@@ -148,7 +98,7 @@ static bool compare_versions(
         unsigned long here = 0, there = 0;
         g_autofree char *here_text = NULL, *there_text = NULL;
 
-        if (get(check->source, &here) < 0 || get(vsm_peer_connection(check->peer), &there) < 0) {
+        if (get(check->source, &here) < 0 || get(check->there, &there) < 0) {
                 vsm_virt_error_as(error, VSM_ERROR_FAILED, "A host does not tell its version");
                 return false;
         }
@@ -162,20 +112,10 @@ static bool compare_versions(
         return true;
 }
 
-static bool check_libvirt_version(VsmCheck *check, GError **error) {
+bool vsm_check_libvirt_version(VsmCheck *check, GError **error) {
         return compare_versions(check, "libvirt-older", virConnectGetLibVersion, error);
 }
 
-static bool check_hypervisor_version(VsmCheck *check, GError **error) {
+bool vsm_check_hypervisor_version(VsmCheck *check, GError **error) {
         return compare_versions(check, "hypervisor-older", virConnectGetVersion, error);
 }
-
-const VsmCheckFunc vsm_check_destination[] = {
-        { "whether it is another host",                     check_same_host          },
-        { "whether the name is free there",                 check_name               },
-        { "whether the UUID is free there",                 check_uuid               },
-        { "whether there is enough memory there",           check_memory             },
-        { "whether libvirt there is as new as here",        check_libvirt_version    },
-        { "whether the hypervisor there is as new as here", check_hypervisor_version },
-        {}
-};

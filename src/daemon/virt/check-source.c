@@ -29,6 +29,8 @@ static const struct {
         { "host device",                        "host-device"       },
         { "hostdev",                            "host-device"       },
         { "vfio",                               "host-device"       },
+        { "virtiofs",                           "virtiofs"          },
+        { "virtio-fs",                          "virtiofs"          },
         { "transient disk",                     "transient-disk"    },
         { "not running",                        "not-running"       },
 };
@@ -43,12 +45,13 @@ static const char* refusal_to_code(const char *text) {
         return "not-migratable";
 }
 
-static bool check_dry_run(VsmCheck *check, GError **error) {
+bool vsm_check_dry_run(VsmCheck *check, GError **error) {
         g_auto(VsmMoveParams) params = {};
         g_autofree char *text = NULL;
+        const char *code;
         int r;
 
-        if (!vsm_move_params_build(check->options, check->persistent, LOOPBACK, &params, error))
+        if (!vsm_move_params_build(&check->options, check->persistent, LOOPBACK, &params, error))
                 return false;
 
         r = virDomainMigrateToURI3(check->domain, NOWHERE, params.params, params.n_params, params.flags);
@@ -63,12 +66,32 @@ static bool check_dry_run(VsmCheck *check, GError **error) {
         if (strstr(text, "/dev/null/nowhere"))
                 return true;
 
-        vsm_reasons_add(check->reasons, refusal_to_code(text), check->name, text, check->name, NULL);
+        /* libvirt names the first thing that it minds. The questions before have named all of their
+         * kind, with the device. */
+        code = refusal_to_code(text);
+        if (strcmp(code, "not-migratable") == 0 || !vsm_reasons_has(check->reasons, code))
+                vsm_reasons_add(check->reasons, code, check->name, text, check->name,
+                                strcmp(code, "virtiofs") == 0 ? "?" : NULL, NULL);
+
+        return true;
+}
+
+bool vsm_check_snapshots(VsmCheck *check, GError **error) {
+        int n = virDomainSnapshotNum(check->domain, 0);
+
+        if (n < 0) {
+                vsm_virt_error(error, "libvirt does not count its snapshots");
+                return false;
+        }
+
+        if (n > 0)
+                vsm_reasons_add(check->reasons, "has-snapshots", check->name, NULL, check->name, NULL);
+
         return true;
 }
 
 /* Not migrated by libvirt, and not looked at by it either. */
-static bool check_checkpoints(VsmCheck *check, GError **error) {
+bool vsm_check_checkpoints(VsmCheck *check, GError **error) {
         g_autofree char *text = NULL;
         int n;
 
@@ -85,9 +108,3 @@ static bool check_checkpoints(VsmCheck *check, GError **error) {
         vsm_reasons_add(check->reasons, "has-checkpoints", check->name, NULL, check->name, text, NULL);
         return true;
 }
-
-const VsmCheckFunc vsm_check_source[] = {
-        { "whether libvirt here would send it",    check_dry_run     },
-        { "whether it has checkpoints",            check_checkpoints },
-        {}
-};

@@ -1,46 +1,205 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Asks both hosts whether a guest could be migrated, and answers in time with all that was found.
- * The questions themselves are in check-source.c and check-destination.c. Workers. */
+/* Asks both hosts whether a guest could be migrated, and answers in time with all that was found. The
+ * questions are listed here, and are in files by what they are about. Workers. */
 
-#include <string.h>
+#include <stdarg.h>
 
 #include "daemon/virt/check.h"
 #include "daemon/virt/patience.h"
 #include "daemon/virt/side.h"
+#include "shared/enums.h"
 #include "shared/error.h"
 
-/* Owned by the helper thread, which may outlast who asked. */
-typedef struct Run {
-        VsmVirt *virt;
-        VsmMoveOptions options;
-        VsmReasons *reasons;
-        VsmCancel *cancel;
-        int64_t deadline;
-} Run;
+/* For one question. The first one that is not answered uses this up; for those after it libvirt is
+ * known to be slow, and all of them are to have their turn. */
+#define QUESTION_USEC      (8 * G_USEC_PER_SEC)
+#define QUESTION_SLOW_USEC (G_USEC_PER_SEC / 2)
 
-static void run_free(void *userdata) {
-        Run *run = userdata;
+static const VsmCheckFunc of_definition[] = {
+        { "whether it uses devices of this host",               vsm_check_host_devices          },
+        { "whether it shares folders of this host",             vsm_check_virtiofs              },
+        { "whether changes of its disks are thrown away",       vsm_check_transient_disks       },
+        {}
+};
 
-        vsm_destination_free(run->options.destination);
-        vsm_reasons_unref(run->reasons);
-        vsm_cancel_unref(run->cancel);
-        g_free(run);
+static const VsmCheckFunc of_source[] = {
+        { "whether it has snapshots",                           vsm_check_snapshots             },
+        { "whether it has checkpoints",                         vsm_check_checkpoints           },
+        { "whether block jobs of it run",                       vsm_check_block_jobs            },
+        { "whether libvirt here can migrate it",                vsm_check_dry_run               },
+        {}
+};
+
+static const VsmCheckFunc of_destination[] = {
+        { "whether it is another host",                         vsm_check_same_host             },
+        { "whether the name is free there",                     vsm_check_name                  },
+        { "whether the UUID is free there",                     vsm_check_uuid                  },
+        { "whether there is enough memory there",               vsm_check_memory                },
+        { "whether there are enough huge pages there",          vsm_check_huge_pages            },
+        { "whether libvirt there is as new as here",            vsm_check_libvirt_version       },
+        { "whether the hypervisor there is as new as here",     vsm_check_hypervisor_version    },
+        { "whether that host offers what it needs",             vsm_check_compat                },
+        { "whether its networks are there",                     vsm_check_networks              },
+        { "whether its bridges are there",                      vsm_check_links                 },
+        { "whether its disks are there",                        vsm_check_files                 },
+        { "whether its storage pools are there",                vsm_check_volumes               },
+        { "whether its other storage can be reached from there", vsm_check_other_storage        },
+        { "whether disks are locked there",                     vsm_check_locks                 },
+        { "whether that host has TPMs",                         vsm_check_tpm                   },
+        { "whether its secrets are there",                      vsm_check_secrets               },
+        { "whether devices that it can do without are there",   vsm_check_lent_devices          },
+        { "whether paths that it uses are there",               vsm_check_paths                 },
+        { "whether addresses that it uses are there",           vsm_check_addresses             },
+        { "whether processors that it is bound to are there",   vsm_check_pinning               },
+        { "whether unusual parts of its definition fit there",  vsm_check_unknown               },
+        { "whether libvirt there takes its definition",         vsm_check_definition            },
+        { "whether certificates for its memory are there",      vsm_check_tls                   },
+        { "whether ports for migrations are open there",        vsm_check_ports                 },
+        {}
+};
+
+/* ---- what is known while asking ---- */
+
+VsmCheck* vsm_check_new(const VsmMoveOptions *options) {
+        VsmCheck *check = g_new(VsmCheck, 1);
+
+        *check = (VsmCheck) {
+                .n_ref = 1,
+                .reasons = vsm_reasons_new(),
+                .options = *options,
+                .needs = vsm_needs_new(),
+        };
+        check->options.destination = vsm_destination_copy(options->destination);
+        check->host = check->options.destination->host;
+        return check;
 }
 
-static void ask(VsmCheck *check, const VsmCheckFunc *questions, VsmCancel *cancel) {
+VsmCheck* vsm_check_ref(VsmCheck *check) {
+        g_atomic_int_inc(&check->n_ref);
+        return check;
+}
+
+void vsm_check_unref(VsmCheck *check) {
+        if (!check || !g_atomic_int_dec_and_test(&check->n_ref))
+                return;
+
+        vsm_peer_free(check->peer);
+        if (check->domain)
+                virDomainFree(check->domain);
+        if (check->source)
+                virConnectClose(check->source);
+        vsm_needs_free(check->needs);
+        vsm_destination_free(check->options.destination);
+        vsm_reasons_unref(check->reasons);
+        g_free(check->name);
+        g_free(check);
+}
+
+void vsm_check_not_verifiable(
+                VsmCheck *check,
+                const char *source,
+                const char *libvirt_text,
+                const char *format,
+                ...) {
+
+        g_autofree char *question = NULL;
+        va_list ap;
+
+        va_start(ap, format);
+        question = g_strdup_vprintf(format, ap);
+        va_end(ap);
+
+        vsm_reasons_add(check->reasons, "not-verifiable", source, libvirt_text, question, NULL);
+}
+
+void vsm_check_not_told(VsmCheck *check, const char *source, const char *format, ...) {
+        g_autofree char *text = vsm_virt_text(virGetLastErrorMessage()), *question = NULL;
+        va_list ap;
+
+        va_start(ap, format);
+        question = g_strdup_vprintf(format, ap);
+        va_end(ap);
+
+        vsm_reasons_add(check->reasons, "not-verifiable", source, text, question, NULL);
+}
+
+/* ---- asking ---- */
+
+typedef struct Ask {
+        VsmCheck *check;
+        const VsmCheckFunc *question;
+} Ask;
+
+static void ask_free(void *userdata) {
+        Ask *ask = userdata;
+
+        vsm_check_unref(ask->check);
+        g_free(ask);
+}
+
+static void* ask_thread(void *input, GError **error) {
+        Ask *ask = input;
+
+        return ask->question->func(ask->check, error) ? ask->check : NULL;
+}
+
+static bool ask_one(VsmCheck *check, const VsmCheckFunc *question, int64_t until, VsmCancel *cancel,
+                    GError **error) {
+        Ask *ask = g_new(Ask, 1);
+
+        *ask = (Ask) { vsm_check_ref(check), question };
+        return vsm_patience_run(&(VsmPatience) {
+                                        .what = check->peer ? "libvirt there" : "libvirt here",
+                                        .host = check->peer ? check->host : "",
+                                        .func = ask_thread,
+                                        .input = ask,
+                                        .input_free = ask_free,
+                                }, until, cancel, error);
+}
+
+/* All of them, whatever they find; those for which no time is left are named as well. */
+static void ask_all(VsmCheck *check, const VsmCheckFunc *questions, int64_t deadline, VsmCancel *cancel) {
+        int64_t patience = QUESTION_USEC;
+
         for (; questions->func && !vsm_cancel_fired(cancel); questions++) {
                 g_autoptr(GError) error = NULL;
 
-                if (questions->func(check, &error))
+                if (ask_one(check, questions, MIN(g_get_monotonic_time() + patience, deadline), cancel, &error))
                         continue;
+                if (vsm_cancel_fired(cancel))
+                        return;
 
+                if (g_error_matches(error, VSM_ERROR, VSM_ERROR_TIMEOUT))
+                        patience = QUESTION_SLOW_USEC;
                 vsm_reasons_add(check->reasons, "not-verifiable", check->peer ? check->host : check->name,
                                 error->message, questions->question, NULL);
         }
 }
 
-static void ask_source(VsmCheck *check, VsmSide side, VsmCancel *cancel) {
+/* Once for all questions. Without SECURE: nobody needs passwords here. */
+static void read_definition(VsmCheck *check) {
+        g_autofree char *xml = virDomainGetXMLDesc(check->domain, 0);
+        g_autoptr(GError) error = NULL;
+        VsmNeeds *needs;
+
+        if (!xml) {
+                vsm_check_not_told(check, check->name, "what the system uses of its host");
+                return;
+        }
+
+        needs = vsm_needs_from_xml(xml, &error);
+        if (!needs) {
+                vsm_check_not_verifiable(check, check->name, error->message, "what the system uses of its host");
+                return;
+        }
+
+        vsm_needs_free(check->needs);
+        check->needs = needs;
+}
+
+static void ask_source(VsmCheck *check, int64_t deadline, VsmCancel *cancel) {
+        VsmSide side = vsm_side_of(check->domain, VSM_HOST_HERE);
         VsmTransferStats stats;
         virDomainJobOperation operation = VIR_DOMAIN_JOB_OPERATION_UNKNOWN;
         bool job = false;
@@ -60,68 +219,91 @@ static void ask_source(VsmCheck *check, VsmSide side, VsmCancel *cancel) {
                 return;
         }
 
-        ask(check, vsm_check_source, cancel);
+        ask_all(check, of_source, deadline, cancel);
 }
 
-static const char* unreachable_code(const GError *error) {
+/* ---- reaching the destination ---- */
+
+static void add_unreachable(VsmCheck *check, const GError *error) {
+        const char *fault = NULL, *code;
+
+        if (check->options.destination->authentication == VSM_AUTHENTICATION_X509)
+                fault = vsm_tls_fault(error->message);
+        if (fault) {
+                vsm_reasons_add(check->reasons, "tls-certificate", check->host, error->message,
+                                check->host, fault, NULL);
+                return;
+        }
+
         switch (error->code) {
 
         case VSM_ERROR_INVALID_PARAMETER:
-                return "same-host";
+                code = "same-host";
+                break;
 
         case VSM_ERROR_INCOMPATIBLE_PARAMETERS:
-                return "address-not-of-host";
+                code = "address-not-of-host";
+                break;
 
         default:
-                return "destination-unreachable";
+                code = "destination-unreachable";
         }
+
+        vsm_reasons_add(check->reasons, code, check->host, error->message, check->host, NULL);
+}
+
+/* ---- running ---- */
+
+/* Owned by the helper thread, which may outlast who asked. */
+typedef struct Run {
+        VsmVirt *virt;
+        VsmCheck *check;
+        VsmCancel *cancel;
+        int64_t deadline;
+} Run;
+
+static void run_free(void *userdata) {
+        Run *run = userdata;
+
+        vsm_check_unref(run->check);
+        vsm_cancel_unref(run->cancel);
+        g_free(run);
 }
 
 /* NULL when this host does not answer or the guest has gone. */
 static void* run_thread(void *input, GError **error) {
         Run *run = input;
-        g_autoptr(virConnect) source = NULL;
-        g_autoptr(virDomain) domain = NULL;
+        VsmCheck *check = run->check;
         g_autoptr(VsmPeer) peer = NULL;
         g_autoptr(GError) local = NULL;
-        VsmCheck check = {
-                .reasons = run->reasons,
-                .options = &run->options,
-                .host = run->options.destination->host,
-        };
         int64_t left;
 
-        source = vsm_virt_open_own(run->virt, error);
-        if (!source)
+        check->source = vsm_virt_open_own(run->virt, error);
+        if (!check->source)
                 return NULL;
 
-        domain = vsm_domain_find(source, run->options.uuid, error);
-        if (!domain)
+        check->domain = vsm_domain_find(check->source, check->options.uuid, error);
+        if (!check->domain)
                 return NULL;
 
-        check.source = source;
-        check.domain = domain;
-        check.name = virDomainGetName(domain);
-        check.persistent = virDomainIsPersistent(domain) == 1;
-        ask_source(&check, vsm_side_of(domain, VSM_HOST_HERE), run->cancel);
+        check->name = g_strdup(virDomainGetName(check->domain));
+        check->persistent = virDomainIsPersistent(check->domain) == 1;
+        read_definition(check);
+        ask_all(check, of_definition, run->deadline, run->cancel);
+        ask_source(check, run->deadline, run->cancel);
 
         left = run->deadline - g_get_monotonic_time();
-        peer = vsm_peer_open(run->options.destination, MAX(left, 0), run->cancel, &local);
+        peer = vsm_peer_open(check->options.destination, MAX(left, 0), run->cancel, &local);
         if (!peer) {
-                g_autofree char *prefix = g_strdup_printf("Host '%s': ", check.host);
-                const char *text = local->message;
-
-                /* The reason names the host itself. */
-                if (g_str_has_prefix(text, prefix))
-                        text += strlen(prefix);
                 if (local->code != VSM_ERROR_CANCELLED)
-                        vsm_reasons_add(run->reasons, unreachable_code(local), check.host, text, check.host, NULL);
-                return run->reasons;
+                        add_unreachable(check, local);
+                return check;
         }
 
-        check.peer = peer;
-        ask(&check, vsm_check_destination, run->cancel);
-        return run->reasons;
+        check->there = vsm_peer_connection(peer);
+        check->peer = g_steal_pointer(&peer);
+        ask_all(check, of_destination, run->deadline, run->cancel);
+        return check;
 }
 
 GVariant* vsm_check_run(
@@ -132,23 +314,20 @@ GVariant* vsm_check_run(
                 GError **error) {
 
         int64_t until = g_get_monotonic_time() + (int64_t) deadline;
-        g_autoptr(VsmReasons) reasons = vsm_reasons_new();
+        g_autoptr(VsmCheck) check = vsm_check_new(options);
         g_autoptr(GError) local = NULL;
-        const char *host = options->destination->host;
         Run *run = g_new(Run, 1);
 
         *run = (Run) {
                 .virt = virt,
-                .options = *options,
-                .reasons = vsm_reasons_ref(reasons),
+                .check = vsm_check_ref(check),
                 .cancel = cancel ? vsm_cancel_ref(cancel) : NULL,
                 .deadline = until - (int64_t) deadline / 10,
         };
-        run->options.destination = vsm_destination_copy(options->destination);
 
         if (!vsm_patience_run(&(VsmPatience) {
                                 .what = "Checking",
-                                .host = host,
+                                .host = check->host,
                                 .func = run_thread,
                                 .input = run,
                                 .input_free = run_free,
@@ -159,9 +338,9 @@ GVariant* vsm_check_run(
                         return NULL;
                 }
 
-                vsm_reasons_add(reasons, "not-verifiable", host, NULL,
+                vsm_reasons_add(check->reasons, "not-verifiable", check->host, NULL,
                                 "whether all is well, for the hosts did not answer in time", NULL);
         }
 
-        return vsm_reasons_to_variant(reasons);
+        return vsm_reasons_to_variant(check->reasons);
 }

@@ -5,7 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/compat.h"
 #include "daemon/settings-data.h"
+#include "daemon/subnet.h"
 
 /* The whole face of libvirt to the rest of the daemon. No vir* type, flag or constant passes it.
  *
@@ -140,7 +142,10 @@ typedef struct VsmDestination {
         uint32_t authentication;        /* VSM_AUTHENTICATION_* */
         uint16_t port;                  /* 0 = the scheme's */
         uint16_t transport;             /* VSM_TRANSPORT_*, resolved */
-        char **addresses;               /* wanted, in order; NULL = those that host resolves to */
+        char **addresses;               /* wanted, in order; NULL = those of the host in the subnets */
+        char **host_addresses;          /* of its Host, as good as looked up; NULL = what host resolves to */
+        GArray *subnets;                /* VsmSubnet: for migrations; NULL = any address will do */
+        GArray *sources;                /* VsmSubnet: addresses to send from, prefixes of their links */
         char **own_addresses;           /* this host's: never a destination */
 } VsmDestination;
 
@@ -177,7 +182,14 @@ bool vsm_peer_look(VsmPeer *peer, const char *uuid, VsmDomainInfo **ret, GError 
 /* Blocks. Destroys the guest there only if it is an incoming one whose CPUs never ran. */
 bool vsm_peer_destroy_incoming(VsmPeer *peer, const char *uuid, GError **error);
 
+/* Blocks. Bytes of memory that can be had there: free, buffers and caches. */
+bool vsm_peer_available_memory(VsmPeer *peer, uint64_t *ret, GError **error);
+
 bool vsm_peer_set_autostart(VsmPeer *peer, const char *uuid, bool autostart, GError **error);
+
+/* Blocks, but never longer than the deadline (µs from now): whether its libvirt answers, and the
+ * memory that can be had there. */
+bool vsm_peer_probe(const VsmDestination *destination, uint64_t deadline, uint64_t *ret_memory, GError **error);
 
 /* ---- moving ---- */
 
@@ -263,3 +275,9 @@ VsmMoveOutcome vsm_move_resume(VsmMove *move, const VsmMoveFacts *facts, VsmTran
  * type aa{sv} (CIM_Error dicts, contract section 2); NULL with error only when this host's libvirt
  * does not answer, the guest has gone, or the check was cancelled. */
 GVariant* vsm_check_run(VsmVirt *virt, const VsmMoveOptions *options, uint64_t deadline, VsmCancel *cancel, GError **error);
+
+/* Blocks. What a system needs of a host, in the state that it is in. */
+VsmCompat* vsm_virt_compat_system(VsmVirt *virt, const char *uuid, GError **error);
+
+/* Blocks. What this host offers; in full just for the platforms that only has, for all its own with NULL. */
+VsmCompat* vsm_virt_compat_host(VsmVirt *virt, const VsmCompat *only, GError **error);
