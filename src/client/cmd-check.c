@@ -6,11 +6,9 @@
 
 #include "client/agent.h"
 #include "client/message.h"
-#include "client/output.h"
-#include "client/reasons.h"
 #include "client/request.h"
-#include "client/text.h"
 #include "client/verbs.h"
+#include "client/verdict.h"
 
 static bool ask(
                 VsmClient *client,
@@ -48,26 +46,6 @@ static bool ask(
         return *ret_reasons;
 }
 
-static void print_verdict(const char *vm, const char *host, bool migratable, JsonArray *reasons) {
-        g_autofree char *text = vsm_reasons_format(reasons), *name = vsm_text_escape(vm);
-        g_autofree char *destination = vsm_text_escape(host);
-
-        if (migratable)
-                g_print(_("%s can be migrated to %s.\n"), name, destination);
-        else
-                g_print(_("%s cannot be migrated to %s:\n"), name, destination);
-
-        g_print("%s", text);
-}
-
-static void print_json(bool migratable, JsonArray *reasons) {
-        g_autoptr(JsonObject) verdict = json_object_new();
-
-        json_object_set_boolean_member(verdict, "IsMigratable", migratable);
-        json_object_set_array_member(verdict, "Reasons", json_array_ref(reasons));
-        vsm_output_json_object(verdict, /* pretty= */ true);
-}
-
 int vsm_verb_check(VsmClient *client, int argc, char **argv) {
         g_auto(VsmRequest) request = {};
         g_autoptr(JsonArray) reasons = NULL;
@@ -80,10 +58,5 @@ int vsm_verb_check(VsmClient *client, int argc, char **argv) {
         if (!ask(client, &request, argv[1], argv[2], &migratable, &reasons, &error))
                 return vsm_client_fail(client, error);
 
-        if (client->json)
-                print_json(migratable, reasons);
-        else
-                print_verdict(argv[1], argv[2], migratable, reasons);
-
-        return migratable ? VSM_EXIT_SUCCESS : VSM_EXIT_NOT_MIGRATABLE;
+        return vsm_verdict_print(client, argv[1], argv[2], migratable, reasons);
 }

@@ -6,16 +6,17 @@
 
 #include "client/agent.h"
 #include "client/follow.h"
+#include "client/migrate.h"
 #include "client/objects.h"
 #include "client/output.h"
 #include "client/request.h"
 #include "client/text.h"
 #include "client/verbs.h"
 
-/* The path of the job. */
-static char* start(
+char* vsm_migrate_start(
                 VsmClient *client,
                 const VsmRequest *request,
+                const char *member,
                 const char *system,
                 const char *host,
                 GError **error) {
@@ -24,8 +25,7 @@ static char* start(
         const char *job;
         int r;
 
-        call = vsm_request_new_call(request, client, VSM_INTERFACE_SERVICE, "MigrateVirtualSystemToHost",
-                                    system, host, error);
+        call = vsm_request_new_call(request, client, VSM_INTERFACE_SERVICE, member, system, host, error);
         if (!call)
                 return NULL;
 
@@ -61,38 +61,50 @@ static int tell_started(VsmClient *client, const char *vm, const char *host, con
         return VSM_EXIT_SUCCESS;
 }
 
+int vsm_migrate_run(
+                VsmClient *client,
+                const VsmRequest *request,
+                const char *vm,
+                const char *host,
+                bool wait) {
+
+        g_autofree char *system = NULL, *job = NULL;
+        g_autoptr(VsmFollow) follow = NULL;
+        GError *error = NULL;
+
+        system = vsm_client_find_system(client, vm, &error);
+        if (!system)
+                return vsm_client_fail(client, error);
+
+        /* before the job is there, so that nothing of it is missed */
+        if (wait) {
+                follow = vsm_follow_new(client, &error);
+                if (!follow)
+                        return vsm_client_fail(client, error);
+        }
+
+        job = vsm_migrate_start(client, request, "MigrateVirtualSystemToHost", system, host, &error);
+        if (!job)
+                return vsm_client_fail(client, error);
+
+        /* completed at once: the contract has no job then */
+        if (!wait || g_str_equal(job, "/"))
+                return tell_started(client, vm, host, job);
+
+        return vsm_follow_run(follow, job);
+}
+
 int vsm_verb_migrate(VsmClient *client, int argc, char **argv) {
         gboolean no_wait = false;
         const GOptionEntry entries[] = {
                 { "no-wait", 0, 0, G_OPTION_ARG_NONE, &no_wait, N_("Do not wait for the end"), NULL },
                 {}
         };
-        g_autofree char *system = NULL, *job = NULL;
         g_auto(VsmRequest) request = {};
-        g_autoptr(VsmFollow) follow = NULL;
         GError *error = NULL;
 
         if (!vsm_request_parse(&request, client, entries, &argc, &argv, &error))
                 return vsm_client_fail(client, error);
 
-        system = vsm_client_find_system(client, argv[1], &error);
-        if (!system)
-                return vsm_client_fail(client, error);
-
-        /* before the job is there, so that nothing of it is missed */
-        if (!no_wait) {
-                follow = vsm_follow_new(client, &error);
-                if (!follow)
-                        return vsm_client_fail(client, error);
-        }
-
-        job = start(client, &request, system, argv[2], &error);
-        if (!job)
-                return vsm_client_fail(client, error);
-
-        /* completed at once: the contract has no job then */
-        if (no_wait || g_str_equal(job, "/"))
-                return tell_started(client, argv[1], argv[2], job);
-
-        return vsm_follow_run(follow, job);
+        return vsm_migrate_run(client, &request, argv[1], argv[2], !no_wait);
 }

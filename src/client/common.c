@@ -14,6 +14,7 @@
 #include "client/common.h"
 #include "client/message.h"
 #include "client/pager.h"
+#include "client/site.h"
 #include "client/text.h"
 
 void vsm_client_done(VsmClient *client) {
@@ -77,6 +78,124 @@ bool vsm_client_parse(
         return false;
 }
 
+void vsm_client_set_no_verb(GError **error, const char *name, const char *const *names) {
+        const char *nearest = vsm_text_nearest(name, names);
+
+        if (nearest)
+                g_set_error(error, VSM_CLIENT_ERROR, VSM_CLIENT_ERROR_USAGE,
+                            _("There is no verb '%s'. Did you mean '%s'?"), name, nearest);
+        else
+                g_set_error(error, VSM_CLIENT_ERROR, VSM_CLIENT_ERROR_USAGE, _("There is no verb '%s'"),
+                            name);
+}
+
+static const VsmVerb* find_sub(const VsmClient *client, const VsmVerb *subs, const char *word,
+                               GError **error) {
+        g_autofree char *name = g_strdup_printf("%s %s", client->verb->name, word);
+        g_autoptr(GPtrArray) names = g_ptr_array_new();
+
+        for (const VsmVerb *sub = subs; sub->name; sub++) {
+                if (g_str_equal(sub->name, name))
+                        return sub;
+                g_ptr_array_add(names, (void*) sub->name);
+        }
+        g_ptr_array_add(names, NULL);
+
+        vsm_client_set_no_verb(error, name, (const char *const *) names->pdata);
+        return NULL;
+}
+
+static char* format_subs(const VsmVerb *verb, const VsmVerb *subs) {
+        g_autoptr(GString) out = g_string_new(NULL);
+
+        g_string_append_printf(out, "%s\n", _(verb->summary));
+        for (; subs->name; subs++)
+                g_string_append_printf(out, "\n  %s%s%s\n      %s", subs->name, *subs->arguments ? " " : "",
+                                       subs->arguments, _(subs->summary));
+
+        return g_string_free(g_steal_pointer(&out), FALSE);
+}
+
+int vsm_client_run_sub(VsmClient *client, const VsmVerb *subs, bool has_default, int argc, char **argv) {
+        g_autofree char *text = format_subs(client->verb, subs);
+        g_autofree char *name = g_strdup_printf("vsmctl %s", client->verb->name);
+        g_autoptr(GOptionContext) context = g_option_context_new(client->verb->arguments);
+        g_autoptr(GError) e = NULL;
+        GError *error = NULL;
+
+        g_set_prgname(name);
+        g_option_context_set_summary(context, text);
+        vsm_client_add_options(client, context);
+        g_option_context_set_strict_posix(context, TRUE);
+
+        if (!g_option_context_parse(context, &argc, &argv, &e)) {
+                g_set_error_literal(&error, VSM_CLIENT_ERROR, VSM_CLIENT_ERROR_USAGE, e->message);
+                return vsm_client_fail(client, error);
+        }
+
+        if (argc < 2 && has_default) {
+                client->verb = subs;
+                return subs->run(client, argc, argv);
+        }
+
+        if (argc < 2) {
+                g_set_error(&error, VSM_CLIENT_ERROR, VSM_CLIENT_ERROR_USAGE,
+                            _("Something is missing. The form is: %s %s"), name, client->verb->arguments);
+                return vsm_client_fail(client, error);
+        }
+
+        client->verb = find_sub(client, subs, argv[1], &error);
+        if (!client->verb)
+                return vsm_client_fail(client, error);
+
+        return client->verb->run(client, argc - 1, argv + 1);
+}
+
+/* Without the wait, it would be the first call that fails, and nobody would see why. */
+static int open_remote(const char *host, sd_bus **ret) {
+        g_autofree char *target = vsm_site_ssh_target(host);
+        g_autoptr(sd_bus) bus = NULL;
+        const char *name;
+        int r;
+
+        if (!*target)
+                return -EINVAL;
+
+        r = sd_bus_open_system_remote(&bus, target);
+        if (r < 0)
+                return r;
+
+        r = sd_bus_get_unique_name(bus, &name);
+        if (r < 0)
+                return r;
+
+        *ret = g_steal_pointer(&bus);
+        return 0;
+}
+
+static int open_bus(VsmClient *client, sd_bus **ret, GError **error) {
+        int r;
+
+        if (!client->host) {
+                r = sd_bus_open_system(ret);
+                if (r < 0)
+                        g_set_error(error, VSM_CLIENT_ERROR, VSM_CLIENT_ERROR_NO_BUS,
+                                    _("Cannot connect to the system bus: %s"), g_strerror(-r));
+                return r;
+        }
+
+        r = open_remote(client->host, ret);
+        if (r == -EINVAL)
+                g_set_error(error, VSM_CLIENT_ERROR, VSM_CLIENT_ERROR_USAGE,
+                            _("'%s' is not of the form [USER@]HOST"), client->host);
+        else if (r < 0)
+                /* why, has ssh said itself */
+                g_set_error(error, VSM_CLIENT_ERROR, VSM_CLIENT_ERROR_NO_BUS,
+                            _("The bus of %s cannot be reached through ssh"), client->host);
+
+        return r;
+}
+
 bool vsm_client_connect(VsmClient *client, GError **error) {
         g_autoptr(sd_bus) bus = NULL;
         int r;
@@ -84,19 +203,9 @@ bool vsm_client_connect(VsmClient *client, GError **error) {
         if (client->bus)
                 return true;
 
-        if (client->host)
-                r = sd_bus_open_system_remote(&bus, client->host);
-        else
-                r = sd_bus_open_system(&bus);
-        if (r < 0) {
-                if (client->host)
-                        g_set_error(error, VSM_CLIENT_ERROR, VSM_CLIENT_ERROR_NO_BUS,
-                                    _("Cannot reach %s: %s"), client->host, g_strerror(-r));
-                else
-                        g_set_error(error, VSM_CLIENT_ERROR, VSM_CLIENT_ERROR_NO_BUS,
-                                    _("Cannot connect to the system bus: %s"), g_strerror(-r));
+        r = open_bus(client, &bus, error);
+        if (r < 0)
                 return false;
-        }
 
         /* The service answers in time or says that it cannot, and a question to a person takes as long as it
          * takes: a limit here could only make us miss the answer. */
@@ -173,6 +282,23 @@ sd_bus_message* vsm_client_call_method(
                 vsm_error_set_errno(error, r, _("The request cannot be written"));
                 return NULL;
         }
+
+        return vsm_client_call(client, call, error);
+}
+
+sd_bus_message* vsm_client_call_value(
+                VsmClient *client,
+                const char *path,
+                const char *interface,
+                const char *member,
+                GVariant *value,
+                GError **error) {
+
+        g_autoptr(GVariant) own = g_variant_ref_sink(value);
+        g_autoptr(sd_bus_message) call = vsm_client_new_call(client, path, interface, member, error);
+
+        if (!call || !vsm_message_append(call, own, error))
+                return NULL;
 
         return vsm_client_call(client, call, error);
 }

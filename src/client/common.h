@@ -75,6 +75,13 @@ bool vsm_client_parse(
                 int max,
                 GError **error);
 
+/* For a verb with verbs of its own, whose names begin with that of the verb: runs the one that argv[1] names,
+ * or, when nothing stands there and it has one, the first as its default. */
+int vsm_client_run_sub(VsmClient *client, const VsmVerb *subs, bool has_default, int argc, char **argv);
+
+/* Says that there is no such verb, and which of the names was probably meant. NULL ends the names. */
+void vsm_client_set_no_verb(GError **error, const char *name, const char *const *names);
+
 /* No-op when it is open already. Calls made on this bus have no time limit and may ask for a password. */
 bool vsm_client_connect(VsmClient *client, GError **error);
 
@@ -98,6 +105,15 @@ sd_bus_message* vsm_client_call_method(
                 GError **error,
                 const char *types,
                 ...);
+
+/* The same with one argument of any type. Does not take the value, unless it floats. */
+sd_bus_message* vsm_client_call_value(
+                VsmClient *client,
+                const char *path,
+                const char *interface,
+                const char *member,
+                GVariant *value,
+                GError **error);
 
 /* All objects below the root: path -> interface -> property. */
 JsonObject* vsm_client_get_objects(VsmClient *client, GError **error);

@@ -70,6 +70,15 @@ static const char* job_number(VsmFollow *f) {
         return strrchr(f->path, '/') + 1;
 }
 
+static VsmProgressState current(VsmFollow *f);
+
+/* Else it is a check, a quiesce, ...: libvirt has no part in that. */
+static bool is_migration(VsmFollow *f) {
+        JsonObject *job = current(f).job;
+
+        return !job || vsm_outcome_is_migration(job);
+}
+
 static void leave(VsmFollow *f, int state) {
         if (f->state == FOLLOW_RUNNING)
                 f->state = state;
@@ -151,8 +160,10 @@ static void on_mirror(
                         on_gone(f);
                 break;
         case VSM_MIRROR_SERVICE_GONE:
-                say(f, _("The service left the bus. The migration is done by libvirt and goes on; "
-                         "waiting for the service to come back.\n"));
+                say(f, "%s", is_migration(f) ?
+                    _("The service left the bus. The migration is done by libvirt and goes on; "
+                      "waiting for the service to come back.\n") :
+                    _("The service left the bus; waiting for it to come back.\n"));
                 break;
         case VSM_MIRROR_SERVICE_BACK:
                 say(f, _("The service is back.\n"));
@@ -228,7 +239,9 @@ static int on_interrupt(sd_event_source *source, const struct signalfd_siginfo *
 
         /* what was typed before the question is no answer to it */
         (void) tcflush(STDIN_FILENO, TCIFLUSH);
-        say(f, _("Cancel the migration (c), leave it in the background (b), go on (Enter)? "));
+        say(f, "%s", is_migration(f) ?
+            _("Cancel the migration (c), leave it in the background (b), go on (Enter)? ") :
+            _("Cancel the job (c), leave it in the background (b), go on (Enter)? "));
         return 0;
 }
 
@@ -316,8 +329,9 @@ void vsm_follow_free(VsmFollow *follow) {
 static void tell_left(VsmFollow *f) {
         g_autofree char *command = vsm_client_command(f->client);
 
-        say(f, _("The migration goes on in the background.\n"
-                 "  %s job --follow %s    goes on watching it\n"
+        say(f, "%s", is_migration(f) ? _("The migration goes on in the background.\n") :
+                                       _("The job goes on in the background.\n"));
+        say(f, _("  %s job --follow %s    goes on watching it\n"
                  "  %s cancel %s          ends it\n"),
             command, job_number(f), command, job_number(f));
 }
@@ -349,7 +363,8 @@ static void print_json(VsmFollow *f, JsonObject *job, JsonObject *transfer, Json
         vsm_output_json_object(all, /* pretty= */ true);
 }
 
-static int tell_result(VsmFollow *f) {
+int vsm_follow_tell(VsmFollow *follow) {
+        VsmFollow *f = follow;
         g_autoptr(JsonObject) transfer = NULL;
         g_autoptr(JsonArray) reasons = NULL;
         g_autofree char *sentence = NULL;
@@ -401,8 +416,8 @@ static int loop(VsmFollow *f) {
         return sd_event_loop(f->event);
 }
 
-int vsm_follow_run(VsmFollow *follow, const char *job_path) {
-        g_autoptr(GError) error = NULL;
+bool vsm_follow_wait(VsmFollow *follow, const char *job_path) {
+        GError *error = NULL;
         int r;
 
         follow->path = g_strdup(job_path);
@@ -410,16 +425,49 @@ int vsm_follow_run(VsmFollow *follow, const char *job_path) {
         r = loop(follow);
         if (r < 0) {
                 vsm_error_set_errno(&error, r, _("Cannot watch the job"));
-                return vsm_client_fail(follow->client, g_steal_pointer(&error));
+                (void) vsm_client_fail(follow->client, error);
+                return false;
         }
 
-        switch (follow->state) {
-        case FOLLOW_ENDED:
-                return tell_result(follow);
-        case FOLLOW_LEFT:
+        if (follow->state == FOLLOW_LEFT)
                 tell_left(follow);
-                return VSM_EXIT_FAILED;
-        default:
-                return VSM_EXIT_FAILED;
+        vsm_progress_hide(follow->progress);
+        return follow->state == FOLLOW_ENDED;
+}
+
+JsonObject* vsm_follow_get_job(VsmFollow *follow) {
+        return current(follow).job;
+}
+
+JsonArray* vsm_follow_get_reasons(VsmFollow *follow) {
+        return vsm_client_get_reasons(follow->client, follow->path, NULL);
+}
+
+int vsm_follow_run(VsmFollow *follow, const char *job_path) {
+        return vsm_follow_wait(follow, job_path) ? vsm_follow_tell(follow) : VSM_EXIT_FAILED;
+}
+
+int vsm_follow_answer(VsmClient *client, sd_bus_message *reply) {
+        g_autoptr(VsmFollow) follow = NULL;
+        g_autofree char *job = NULL;
+        GError *error = NULL;
+        const char *path;
+        int r;
+
+        r = sd_bus_message_read(reply, "uo", NULL, &path);
+        if (r < 0) {
+                vsm_error_set_errno(&error, r, _("The service's answer cannot be read"));
+                return vsm_client_fail(client, error);
         }
+
+        if (g_str_equal(path, "/"))
+                return VSM_EXIT_SUCCESS;
+
+        /* finished jobs stay for a while, so nothing is lost by looking only now */
+        job = g_strdup(path);
+        follow = vsm_follow_new(client, &error);
+        if (!follow)
+                return vsm_client_fail(client, error);
+
+        return vsm_follow_run(follow, job);
 }

@@ -15,38 +15,102 @@
 static int verb_help(VsmClient *client, int argc, char **argv);
 
 static const VsmVerb verbs[] = {
-        { "list",    "",        N_("List the virtual systems of this host"),              vsm_verb_list    },
-        { "status",  "[VM]",    N_("Show the service, or one system"),                    vsm_verb_status  },
-        { "check",   "VM HOST", N_("Tell whether a system can be migrated, and why not"), vsm_verb_check   },
-        { "migrate", "VM HOST", N_("Migrate a system and show the progress"),             vsm_verb_migrate },
-        { "jobs",    "",        N_("List the jobs"),                                      vsm_verb_jobs    },
-        { "job",     "N",       N_("Show a job, or follow it to its end"),                vsm_verb_job     },
-        { "cancel",  "N",       N_("Cancel a job"),                                       vsm_verb_cancel  },
-        { "watch",   "",        N_("Print what happens, as it happens"),                  vsm_verb_watch   },
-        { "reset",   "VM",      N_("Take the mark of a failed migration off a system"),   vsm_verb_reset   },
-        { "help",    "[VERB]",  N_("Show this help, or that of a verb"),                  verb_help        },
+        { "list", "",
+          N_("List the virtual systems of this host"), vsm_verb_list },
+        { "status", "[VM]",
+          N_("Show the service, or one system"), vsm_verb_status },
+        { "check", "VM HOST",
+          N_("Tell whether a system can be migrated, and why not"), vsm_verb_check },
+        { "predict", "VM HOST",
+          N_("Tell how long a migration would take"), vsm_verb_predict },
+        { "migrate", "VM HOST",
+          N_("Migrate a system and show the progress"), vsm_verb_migrate },
+        { "jobs", "",
+          N_("List the jobs"), vsm_verb_jobs },
+        { "job", "N",
+          N_("Show a job, or follow it to its end"), vsm_verb_job },
+        { "cancel", "N",
+          N_("Cancel a job"), vsm_verb_cancel },
+        { "watch", "",
+          N_("Print what happens, as it happens"), vsm_verb_watch },
+        { "history", "",
+          N_("List the migrations that have ended"), vsm_verb_history },
+        { "reset", "VM",
+          N_("Take the mark of a failed migration off a system"), vsm_verb_reset },
+        { "settings", "[KEY=VALUE…]",
+          N_("Show or change the settings of the service"), vsm_verb_settings },
+        { "network", "[VERB]",
+          N_("List, add, modify, remove migration networks"), vsm_verb_network },
+        { "host", "[VERB]",
+          N_("List, add, remove known destinations"), vsm_verb_host },
+        { "service", "[VERB]",
+          N_("Show, start, stop, quiesce the service"), vsm_verb_service },
+        { "policy", "VM [KEY=VALUE…]",
+          N_("Show or change the policy of a system"), vsm_verb_policy },
+        { "compat", "VERB",
+          N_("Export or check compatibility information"), vsm_verb_compat },
+        { "help", "[VERB…]",
+          N_("Show this help, or that of a verb"), verb_help },
+        {}
+};
+
+/* Those of the Hyper-V sample, with its arguments. As there, upper and lower case do not count. */
+static const VsmVerb words[] = {
+        { "vm-simple",                     "SOURCE DESTINATION VM",
+          N_("Migrate a system"), vsm_word_simple },
+        { "vm-simple-with-ip",             "SOURCE DESTINATION VM",
+          N_("The same, to the addresses at which the destination listens"), vsm_word_with_ip },
+        { "vm-simple-with-new-root",       "SOURCE DESTINATION VM",
+          N_("The same, with another place for its configuration"), vsm_word_new_root },
+        { "vm-simple-check",               "SOURCE DESTINATION VM",
+          N_("Tell whether it could be migrated"), vsm_word_check },
+        { "vm-detailed",                   "SOURCE DESTINATION VM",
+          N_("Stage, repair and migrate a system"), vsm_word_storage_3 },
+        { "vm-compression",                "SOURCE DESTINATION VM",
+          N_("Migrate a system with compression"), vsm_word_compression },
+        { "vm-smb",                        "SOURCE DESTINATION VM",
+          N_("Migrate a system over SMB"), vsm_word_smb },
+        { "vm-and-storage-simple",         "SOURCE DESTINATION VM",
+          N_("Migrate a system and its disks"), vsm_word_storage_3 },
+        { "vm-and-storage",                "SOURCE DESTINATION VM LOCATION",
+          N_("The same, the disks to another place"), vsm_word_storage_4 },
+        { "storage-simple",                "HOST VM LOCATION",
+          N_("Move the disks of a system"), vsm_word_storage_3 },
+        { "storage-simple-with-pool",      "HOST VM POOL PATH",
+          N_("The same, into a pool"), vsm_word_storage_4 },
+        { "checkcompatibility",            "SOURCE DESTINATION [VM]",
+          N_("Tell whether two hosts, or a system and a host, are compatible"),
+          vsm_word_check_compatibility },
+        { "compare-compatibility-vectors", "HOST VM",
+          N_("Compare what a system needs with what its host has"), vsm_word_compare_vectors },
+        { "modifyservice",                 "HOST",
+          N_("Show settings of a service, and change some"), vsm_word_modify_service },
+        { "modifynetworks",                "HOST",
+          N_("Add, change and remove a migration network"), vsm_word_modify_networks },
+        { "enablecompression",             "HOST",
+          N_("Make a service compress what it sends"), vsm_word_enable_compression },
+        { "enablesmb",                     "HOST",
+          N_("Make a service use SMB"), vsm_word_enable_smb },
         {}
 };
 
 static const VsmVerb* find_verb(const char *name, GError **error) {
         g_autoptr(GPtrArray) names = g_ptr_array_new();
-        const char *nearest;
 
         for (const VsmVerb *verb = verbs; verb->name; verb++) {
                 if (g_str_equal(verb->name, name))
                         return verb;
                 g_ptr_array_add(names, (void*) verb->name);
         }
+
+        for (const VsmVerb *word = words; word->name; word++) {
+                if (g_ascii_strcasecmp(word->name, name) == 0)
+                        return word;
+                g_ptr_array_add(names, (void*) word->name);
+        }
         g_ptr_array_add(names, NULL);
 
-        nearest = vsm_text_nearest(name, (const char *const *) names->pdata);
-        if (nearest)
-                g_set_error(error, VSM_CLIENT_ERROR, VSM_CLIENT_ERROR_USAGE,
-                            _("There is no verb '%s'. Did you mean '%s'?"), name, nearest);
-        else
-                g_set_error(error, VSM_CLIENT_ERROR, VSM_CLIENT_ERROR_USAGE, _("There is no verb '%s'"),
-                            name);
-
+        vsm_client_set_no_verb(error, name, (const char *const *) names->pdata);
         return NULL;
 }
 
@@ -56,8 +120,14 @@ static char* format_verbs(void) {
         for (const VsmVerb *verb = verbs; verb->name; verb++) {
                 g_autofree char *call = g_strdup_printf("%s %s", verb->name, verb->arguments);
 
-                g_string_append_printf(out, "\n  %-24s %s", call, _(verb->summary));
+                /* "%-24s" counts bytes */
+                g_string_append_printf(out, "\n  %s%*s %s", call, (int) MAX(24 - (int) vsm_text_width(call), 0),
+                                       "", _(verb->summary));
         }
+
+        g_string_append_printf(out, "\n\n%s", _("Words of the Hyper-V migration sample:"));
+        for (const VsmVerb *word = words; word->name; word++)
+                g_string_append_printf(out, "\n  %s %s", word->name, word->arguments);
 
         return g_string_free(g_steal_pointer(&out), FALSE);
 }
@@ -88,11 +158,12 @@ static int verb_help(VsmClient *client, int argc, char **argv) {
         const VsmVerb *verb;
         gboolean version;
 
-        if (!vsm_client_parse(client, NULL, &argc, &argv, 0, 1, &error))
+        if (!vsm_client_parse(client, NULL, &argc, &argv, 0, 2, &error))
                 return vsm_client_fail(client, error);
 
         if (argc > 1) {
-                char *arguments[] = { argv[1], (char*) "--help", NULL };
+                char *help = (char*) "--help";
+                char *arguments[] = { argv[1], argc > 2 ? argv[2] : help, argc > 2 ? help : NULL, NULL };
 
                 verb = find_verb(argv[1], &error);
                 if (!verb)
@@ -100,7 +171,7 @@ static int verb_help(VsmClient *client, int argc, char **argv) {
 
                 /* the verb knows its options, and nobody else does */
                 client->verb = verb;
-                return verb->run(client, 2, arguments);
+                return verb->run(client, argc, arguments);
         }
 
         context = new_context(client, &version);

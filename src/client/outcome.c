@@ -15,7 +15,7 @@ static char* text_of(JsonObject *job, const char *name) {
         return vsm_text_escape(vsm_object_get_string(job, name));
 }
 
-static bool is_migration(JsonObject *job) {
+bool vsm_outcome_is_migration(JsonObject *job) {
         uint64_t type = vsm_object_get_uint(job, "JobType");
 
         return type == VSM_JOB_TYPE_MOVE_SYSTEM || type == VSM_JOB_TYPE_MOVE_SYSTEM_AND_STORAGE ||
@@ -35,7 +35,7 @@ char* vsm_outcome_format_task(JsonObject *job) {
         g_autofree char *name = text_of(job, "ElementName"), *host = text_of(job, "DestinationHost");
         uint64_t type = vsm_object_get_uint(job, "JobType");
 
-        if (!is_migration(job))
+        if (!vsm_outcome_is_migration(job))
                 /* Translators: a job, as in "check-system of web" */
                 return g_strdup_printf(*name ? _("%s of %s") : "%s",
                                        vsm_word(vsm_job_type_to_string((uint16_t) type)), name);
@@ -52,7 +52,7 @@ static char* format_success(JsonObject *job) {
         g_autofree char *name = text_of(job, "ElementName"), *host = text_of(job, "DestinationHost");
         g_autofree char *task = NULL;
 
-        if (is_migration(job))
+        if (vsm_outcome_is_migration(job))
                 switch (vsm_object_get_uint(job, "MigrationType")) {
                 case VSM_MIGRATION_TYPE_STORAGE:
                         return g_strdup_printf(_("The disks of %s are moved"), name);
@@ -112,9 +112,9 @@ char* vsm_outcome_format(JsonObject *job, JsonObject *transfer) {
         }
 
         if (state == VSM_JOB_STATE_TERMINATED || state == VSM_JOB_STATE_KILLED)
-                return is_migration(job) ? g_strdup_printf(_("Cancelled: %s. %s is still here, as it was."),
-                                                           task, name)
-                                         : g_strdup_printf(_("Cancelled: %s"), task);
+                return vsm_outcome_is_migration(job) ?
+                        g_strdup_printf(_("Cancelled: %s. %s is still here, as it was."), task, name) :
+                        g_strdup_printf(_("Cancelled: %s"), task);
 
         why = text_of(job, "ErrorDescription");
         if (!*why)
@@ -130,7 +130,7 @@ char* vsm_outcome_format_advice(JsonObject *job, JsonArray *reasons, const char 
         g_autofree char *host = vsm_text_shell(vsm_object_get_string(job, "DestinationHost"));
 
         g_string_append(out, actions);
-        if (!is_migration(job))
+        if (!vsm_outcome_is_migration(job))
                 return g_string_free(g_steal_pointer(&out), FALSE);
 
         if (*vsm_object_get_string(job, "DestinationHost"))

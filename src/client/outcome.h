@@ -4,6 +4,7 @@
 /* How a job ended, in words. Pure. */
 
 #include <json-glib/json-glib.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* One sentence for a job in a final state: "web runs on hostb now: 7.2 s, 512.3 MiB sent, paused 212 ms". */
@@ -11,6 +12,9 @@ char* vsm_outcome_format(JsonObject *job, JsonObject *transfer);
 
 /* What a person can do after a failure, one thing in a line; reasons may be NULL. */
 char* vsm_outcome_format_advice(JsonObject *job, JsonArray *reasons, const char *command);
+
+/* Whether it moves a system or its disks. */
+bool vsm_outcome_is_migration(JsonObject *job);
 
 /* What a job does, as in "migration of web to hostb". */
 char* vsm_outcome_format_task(JsonObject *job);

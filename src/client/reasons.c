@@ -3,8 +3,10 @@
 /* Reasons of the contract (CIM_Error dictionaries), as checks, plans and failed jobs have them. Pure. */
 
 #include <glib/gi18n.h>
+#include <string.h>
 
 #include "client/message.h"
+#include "client/reason-text.h"
 #include "client/reasons.h"
 #include "client/text.h"
 #include "client/words.h"
@@ -22,12 +24,20 @@ static const char* severity_word(JsonObject *reason) {
         return vsm_word(vsm_severity_to_string((uint16_t) MIN(severity, G_MAXUINT16)));
 }
 
-/* libvirt's own words, where we have them and they are not in our sentence already */
-static void append_libvirt_error(GString *out, JsonObject *reason) {
+/* In the user's language, else as the service said it. */
+static char* get_message(JsonObject *reason) {
+        char *text = vsm_reason_text_message(vsm_object_get_string(reason, "MessageID"),
+                                             vsm_object_get_array(reason, "MessageArguments"));
+
+        return text ?: g_strdup(vsm_object_get_string(reason, "Message"));
+}
+
+/* libvirt's own words, where we have them and they are not in the sentence already */
+static void append_libvirt_error(GString *out, JsonObject *reason, const char *message) {
         const char *text = vsm_object_get_string(reason, "LibvirtError");
         g_autofree char *escaped = NULL;
 
-        if (!*text || strstr(vsm_object_get_string(reason, "Message"), text))
+        if (!*text || strstr(message, text))
                 return;
 
         escaped = vsm_text_escape(text);
@@ -39,7 +49,7 @@ char* vsm_reasons_format(JsonArray *reasons) {
 
         for (guint i = 0; reasons && i < json_array_get_length(reasons); i++) {
                 JsonObject *reason = reason_at(reasons, i);
-                g_autofree char *message = vsm_text_escape(vsm_object_get_string(reason, "Message"));
+                g_autofree char *text = get_message(reason), *message = vsm_text_escape(text);
                 g_autofree char *source = vsm_text_escape(vsm_object_get_string(reason, "ErrorSource"));
                 g_autofree char *id = vsm_text_escape(vsm_object_get_string(reason, "MessageID"));
                 JsonArray *actions = vsm_object_get_array(reason, "RecommendedActions");
@@ -51,9 +61,10 @@ char* vsm_reasons_format(JsonArray *reasons) {
                         g_string_append_printf(out, " [%s]", id);
                 g_string_append_c(out, '\n');
 
-                append_libvirt_error(out, reason);
+                append_libvirt_error(out, reason, text);
                 for (guint j = 0; actions && j < json_array_get_length(actions); j++) {
-                        g_autofree char *action = vsm_text_escape(json_array_get_string_element(actions, j));
+                        const char *known = vsm_reason_text_action(json_array_get_string_element(actions, j));
+                        g_autofree char *action = vsm_text_escape(known);
 
                         g_string_append_printf(out, "    -> %s\n", action);
                 }
@@ -71,7 +82,7 @@ char* vsm_reasons_format_actions(JsonArray *reasons) {
 
                 for (guint j = 0; actions && j < json_array_get_length(actions); j++) {
                         const char *action = json_array_get_string_element(actions, j);
-                        g_autofree char *escaped = vsm_text_escape(action);
+                        g_autofree char *escaped = vsm_text_escape(vsm_reason_text_action(action));
 
                         if (action && g_hash_table_add(seen, (void*) action))
                                 g_string_append_printf(out, "  - %s\n", escaped);

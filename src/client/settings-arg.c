@@ -12,6 +12,11 @@
 #include "client/text.h"
 #include "shared/enums.h"
 
+typedef struct VsmUnit {
+        const char *suffix;
+        double factor;
+} VsmUnit;
+
 const VsmSettingKey vsm_migration_setting_keys[] = {
         { "MigrationType",                      "q",      VSM_SETTING_MIGRATION_TYPE },
         { "TransportType",                      "q",      VSM_SETTING_TRANSPORT      },
@@ -36,7 +41,90 @@ const VsmSettingKey vsm_migration_setting_keys[] = {
         {}
 };
 
-static const VsmSettingKey* find_key(const VsmSettingKey *keys, const char *name) {
+const VsmSettingKey vsm_service_setting_keys[] = {
+        { "EnableVirtualSystemMigration",        "b", VSM_SETTING_PLAIN          },
+        { "MaximumActiveVirtualSystemMigration", "u", VSM_SETTING_PLAIN          },
+        { "MaximumActiveStorageMigration",       "u", VSM_SETTING_PLAIN          },
+        { "AuthenticationType",                  "u", VSM_SETTING_AUTHENTICATION },
+        { "DefaultTransportType",                "q", VSM_SETTING_TRANSPORT      },
+        { "DefaultPostCopy",                     "s", VSM_SETTING_PLAIN          },
+        { "EnableCompression",                   "b", VSM_SETTING_PLAIN          },
+        { "EnableSmbTransport",                  "b", VSM_SETTING_PLAIN          },
+        { "MaximumBandwidth",                    "t", VSM_SETTING_RATE           },
+        { "StallTimeout",                        "t", VSM_SETTING_TIME           },
+        { "HistoryLimit",                        "u", VSM_SETTING_PLAIN          },
+        {}
+};
+
+const VsmSettingKey vsm_policy_keys[] = {
+        { "Priority",          "q",  VSM_SETTING_PLAIN },
+        { "AllowedHosts",      "as", VSM_SETTING_PLAIN },
+        { "AntiAffinityGroup", "s",  VSM_SETTING_PLAIN },
+        { "Fallback",          "as", VSM_SETTING_PLAIN },
+        { "MaximumDowntime",   "u",  VSM_SETTING_PLAIN },
+        {}
+};
+
+const VsmSettingKey vsm_host_keys[] = {
+        { "Name",               "s",  VSM_SETTING_PLAIN          },
+        { "Addresses",          "as", VSM_SETTING_PLAIN          },
+        { "AuthenticationType", "u",  VSM_SETTING_AUTHENTICATION },
+        { "Port",               "q",  VSM_SETTING_PLAIN          },
+        { "VerifiesClients",    "b",  VSM_SETTING_PLAIN          },
+        { "Enabled",            "b",  VSM_SETTING_PLAIN          },
+        { "Priority",           "q",  VSM_SETTING_PLAIN          },
+        { "MemoryLimit",        "t",  VSM_SETTING_SIZE           },
+        {}
+};
+
+static const struct {
+        const char *word;
+        uint32_t value;
+} authentications[] = {
+        { "x509",     VSM_AUTHENTICATION_X509     },
+        { "ssh",      VSM_AUTHENTICATION_SSH      },
+        { "none",     VSM_AUTHENTICATION_NONE     },
+        { "credssp",  VSM_AUTHENTICATION_CREDSSP  },
+        { "kerberos", VSM_AUTHENTICATION_KERBEROS },
+};
+
+/* Larger ones first in each family: what is formatted takes the first that fits. */
+static const VsmUnit sizes[] = {
+        { "TiB", 1024.0 * 1024 * 1024 * 1024 },
+        { "GiB", 1024.0 * 1024 * 1024        },
+        { "MiB", 1024.0 * 1024               },
+        { "KiB", 1024                        },
+        { "T",   1024.0 * 1024 * 1024 * 1024 },
+        { "G",   1024.0 * 1024 * 1024        },
+        { "M",   1024.0 * 1024               },
+        { "K",   1024                        },
+        { "TB",  1e12                        },
+        { "GB",  1e9                         },
+        { "MB",  1e6                         },
+        { "kB",  1e3                         },
+        { "B",   1                           },
+        {}
+};
+
+static const VsmUnit bit_rates[] = {
+        { "Gbit/s", 125e6 },
+        { "Mbit/s", 125e3 },
+        { "kbit/s", 125   },
+        {}
+};
+
+static const VsmUnit times[] = {
+        { "d",   86400e6 },
+        { "h",   3600e6  },
+        { "min", 60e6    },
+        { "m",   60e6    },
+        { "s",   1e6     },
+        { "ms",  1e3     },
+        { "us",  1       },
+        {}
+};
+
+const VsmSettingKey* vsm_settings_find(const VsmSettingKey *keys, const char *name) {
         for (; keys->name; keys++)
                 if (g_str_equal(keys->name, name))
                         return keys;
@@ -61,18 +149,8 @@ static void set_unknown_key(GError **error, const VsmSettingKey *keys, const cha
                             name);
 }
 
-bool vsm_settings_parse_time(const char *text, uint64_t *ret) {
-        static const struct {
-                const char *suffix;
-                double usec;
-        } units[] = {
-                { "us",  1          },
-                { "ms",  1000       },
-                { "s",   1000000    },
-                { "min", 60000000   },
-                { "m",   60000000   },
-                { "h",   3600000000 },
-        };
+/* "1.5h", or a whole number of the smallest unit */
+static bool parse_with_unit(const char *text, const VsmUnit *units, uint64_t *ret) {
         double value;
         char *end;
 
@@ -87,9 +165,9 @@ bool vsm_settings_parse_time(const char *text, uint64_t *ret) {
         while (*end == ' ')
                 end++;
 
-        for (size_t i = 0; i < G_N_ELEMENTS(units); i++)
-                if (g_str_equal(end, units[i].suffix)) {
-                        value *= units[i].usec;
+        for (; units->suffix; units++)
+                if (g_str_equal(end, units->suffix)) {
+                        value *= units->factor;
                         if (value >= (double) G_MAXINT64)
                                 return false;
 
@@ -98,6 +176,36 @@ bool vsm_settings_parse_time(const char *text, uint64_t *ret) {
                 }
 
         return false;
+}
+
+bool vsm_settings_parse_time(const char *text, uint64_t *ret) {
+        return parse_with_unit(text, times, ret);
+}
+
+bool vsm_settings_parse_time_option(const char *option, const char *text, uint64_t *ret, GError **error) {
+        if (text[strspn(text, G_CSET_DIGITS)] && vsm_settings_parse_time(text, ret))
+                return true;
+
+        g_set_error(error, VSM_CLIENT_ERROR, VSM_CLIENT_ERROR_USAGE,
+                    _("'%s' is no value for %s, which wants %s"), text, option,
+                    _("a time such as 90s, 5min or 2h"));
+        return false;
+}
+
+bool vsm_settings_parse_size(const char *text, uint64_t *ret) {
+        return parse_with_unit(text, sizes, ret);
+}
+
+bool vsm_settings_parse_rate(const char *text, uint64_t *ret) {
+        g_autofree char *amount = NULL;
+
+        if (parse_with_unit(text, bit_rates, ret))
+                return true;
+
+        amount = g_strdup(text);
+        if (g_str_has_suffix(amount, "/s"))
+                amount[strlen(amount) - 2] = '\0';
+        return vsm_settings_parse_size(amount, ret);
 }
 
 static bool parse_boolean(const char *text, bool *ret) {
@@ -116,8 +224,23 @@ static bool parse_number(const VsmSettingKey *key, const char *text, uint64_t *r
         uint64_t max = key->type[0] == 'q' ? G_MAXUINT16 : key->type[0] == 'u' ? G_MAXUINT32 : G_MAXUINT64;
         uint16_t word;
 
-        if (key->kind == VSM_SETTING_TIME)
+        switch (key->kind) {
+        case VSM_SETTING_TIME:
                 return vsm_settings_parse_time(text, ret);
+        case VSM_SETTING_RATE:
+                return vsm_settings_parse_rate(text, ret);
+        case VSM_SETTING_SIZE:
+                return vsm_settings_parse_size(text, ret);
+        case VSM_SETTING_AUTHENTICATION:
+                for (size_t i = 0; i < G_N_ELEMENTS(authentications); i++)
+                        if (g_str_equal(authentications[i].word, text)) {
+                                *ret = authentications[i].value;
+                                return true;
+                        }
+                break;
+        default:
+                break;
+        }
 
         if ((key->kind == VSM_SETTING_MIGRATION_TYPE && vsm_migration_type_from_string(text, &word)) ||
             (key->kind == VSM_SETTING_TRANSPORT && vsm_transport_from_string(text, &word))) {
@@ -197,6 +320,12 @@ static const char* expectation(const VsmSettingKey *key) {
                 return _("a time such as 90s, 5min or 2h");
         case VSM_SETTING_VOLUMES:
                 return _("SOURCE=DESTINATION, more of them separated by commas");
+        case VSM_SETTING_AUTHENTICATION:
+                return _("x509, ssh or none");
+        case VSM_SETTING_RATE:
+                return _("a rate such as 200MiB/s or 10Gbit/s");
+        case VSM_SETTING_SIZE:
+                return _("a size such as 512MiB or 64GiB");
         default:
                 break;
         }
@@ -213,6 +342,36 @@ static const char* expectation(const VsmSettingKey *key) {
         }
 }
 
+/* A bare number is in the smallest unit, as on the bus. Who writes 60 means something else. */
+static bool check_unit(const VsmSettingKey *key, const char *text, GVariant *value, GError **error) {
+        uint64_t number;
+
+        if ((key->kind != VSM_SETTING_TIME && key->kind != VSM_SETTING_RATE && key->kind != VSM_SETTING_SIZE) ||
+            text[strspn(text, G_CSET_DIGITS)])
+                return true;
+
+        number = g_variant_get_uint64(value);
+        if (number == 0)
+                return true;
+
+        if (key->kind == VSM_SETTING_TIME && number < G_USEC_PER_SEC)
+                g_set_error(error, VSM_CLIENT_ERROR, VSM_CLIENT_ERROR_USAGE,
+                            _("%s is in microseconds: %s is hardly meant. Give it a unit, as in %ss"),
+                            key->name, text, text);
+        else if (key->kind == VSM_SETTING_RATE && number < 1024 * 1024)
+                g_set_error(error, VSM_CLIENT_ERROR, VSM_CLIENT_ERROR_USAGE,
+                            _("%s is in bytes a second: %s is hardly meant. Give it a unit, as in %sMiB/s"),
+                            key->name, text, text);
+        else if (key->kind == VSM_SETTING_SIZE && number < 1024 * 1024)
+                g_set_error(error, VSM_CLIENT_ERROR, VSM_CLIENT_ERROR_USAGE,
+                            _("%s is in bytes: %s is hardly meant. Give it a unit, as in %sGiB"),
+                            key->name, text, text);
+        else
+                return true;
+
+        return false;
+}
+
 static bool parse_assignment(const VsmSettingKey *keys, const char *assignment, GVariantDict *dict,
                              GError **error) {
         g_autofree char *name = NULL;
@@ -227,7 +386,7 @@ static bool parse_assignment(const VsmSettingKey *keys, const char *assignment, 
         }
 
         name = g_strndup(assignment, equals - assignment);
-        key = find_key(keys, name);
+        key = vsm_settings_find(keys, name);
         if (!key) {
                 set_unknown_key(error, keys, name);
                 return false;
@@ -246,12 +405,7 @@ static bool parse_assignment(const VsmSettingKey *keys, const char *assignment, 
                 return false;
         }
 
-        /* A bare number is in microseconds, as on the bus. Who writes 60 means something else. */
-        if (key->kind == VSM_SETTING_TIME && g_ascii_isdigit(assignment[strlen(assignment) - 1]) &&
-            g_variant_get_uint64(value) > 0 && g_variant_get_uint64(value) < G_USEC_PER_SEC) {
-                g_set_error(error, VSM_CLIENT_ERROR, VSM_CLIENT_ERROR_USAGE,
-                            _("%s is in microseconds: %s is hardly meant. Give it a unit, as in %ss"),
-                            name, equals + 1, equals + 1);
+        if (!check_unit(key, equals + 1, value, error)) {
                 g_variant_unref(g_variant_ref_sink(value));
                 return false;
         }
@@ -268,4 +422,77 @@ GVariant* vsm_settings_parse(const VsmSettingKey *keys, const char *const *assig
                         return NULL;
 
         return g_variant_ref_sink(g_variant_dict_end(&dict));
+}
+
+/* ---- the other way ---- */
+
+/* In the largest unit in which it is a whole number; without one when units do not help. */
+static char* format_with_unit(uint64_t value, const VsmUnit *units, const char *tail) {
+        for (; value > 0 && units->suffix; units++)
+                if (value % (uint64_t) units->factor == 0)
+                        return g_strdup_printf("%" G_GUINT64_FORMAT "%s%s", value / (uint64_t) units->factor,
+                                               units->suffix, tail);
+
+        return g_strdup_printf("%" G_GUINT64_FORMAT, value);
+}
+
+static char* format_number(const VsmSettingKey *key, uint64_t value) {
+        const char *word = NULL;
+
+        switch (key->kind) {
+        case VSM_SETTING_TIME:
+                return format_with_unit(value, times, "");
+        case VSM_SETTING_RATE:
+                return format_with_unit(value, sizes, "/s");
+        case VSM_SETTING_SIZE:
+                return format_with_unit(value, sizes, "");
+        case VSM_SETTING_TRANSPORT:
+                word = vsm_transport_to_string((uint16_t) MIN(value, G_MAXUINT16));
+                break;
+        case VSM_SETTING_MIGRATION_TYPE:
+                word = vsm_migration_type_to_string((uint16_t) MIN(value, G_MAXUINT16));
+                break;
+        case VSM_SETTING_AUTHENTICATION:
+                for (size_t i = 0; i < G_N_ELEMENTS(authentications); i++)
+                        if (authentications[i].value == value)
+                                word = authentications[i].word;
+                break;
+        default:
+                break;
+        }
+
+        return word && !g_str_equal(word, "unknown") ? g_strdup(word)
+                                                     : g_strdup_printf("%" G_GUINT64_FORMAT, value);
+}
+
+static char* format_strings(JsonArray *array) {
+        g_autoptr(GString) out = g_string_new(NULL);
+
+        for (guint i = 0; i < json_array_get_length(array); i++) {
+                JsonNode *node = json_array_get_element(array, i);
+
+                if (json_node_get_value_type(node) == G_TYPE_STRING)
+                        g_string_append_printf(out, "%s%s", out->len > 0 ? "," : "",
+                                               json_node_get_string(node));
+        }
+
+        return g_string_free(g_steal_pointer(&out), FALSE);
+}
+
+char* vsm_settings_format(const VsmSettingKey *key, JsonNode *value) {
+        if (value && JSON_NODE_HOLDS_ARRAY(value) && g_str_equal(key->type, "as"))
+                return format_strings(json_node_get_array(value));
+        if (!value || !JSON_NODE_HOLDS_VALUE(value))
+                return g_strdup("");
+
+        switch (json_node_get_value_type(value)) {
+        case G_TYPE_STRING:
+                return g_strdup(json_node_get_string(value));
+        case G_TYPE_BOOLEAN:
+                return g_strdup(json_node_get_boolean(value) ? "yes" : "no");
+        case G_TYPE_INT64:
+                return format_number(key, (uint64_t) MAX(json_node_get_int(value), 0));
+        default:
+                return g_strdup("");
+        }
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The verbs of vsmctl. A new one: its function here and in a cmd-*.c, its line in the table of main.c. */
+/* The verbs of vsmctl. A new one: its function here and in a cmd-*.c, its line in a table of main.c. */
 
 #include "client/common.h"
 
@@ -16,3 +16,29 @@ int vsm_verb_job(VsmClient *client, int argc, char **argv);
 int vsm_verb_cancel(VsmClient *client, int argc, char **argv);
 int vsm_verb_watch(VsmClient *client, int argc, char **argv);
 int vsm_verb_reset(VsmClient *client, int argc, char **argv);
+int vsm_verb_settings(VsmClient *client, int argc, char **argv);
+int vsm_verb_network(VsmClient *client, int argc, char **argv);
+int vsm_verb_host(VsmClient *client, int argc, char **argv);
+int vsm_verb_service(VsmClient *client, int argc, char **argv);
+int vsm_verb_policy(VsmClient *client, int argc, char **argv);
+int vsm_verb_compat(VsmClient *client, int argc, char **argv);
+int vsm_verb_history(VsmClient *client, int argc, char **argv);
+int vsm_verb_predict(VsmClient *client, int argc, char **argv);
+
+/* The words of the Hyper-V sample. */
+int vsm_word_simple(VsmClient *client, int argc, char **argv);
+int vsm_word_with_ip(VsmClient *client, int argc, char **argv);
+int vsm_word_new_root(VsmClient *client, int argc, char **argv);
+int vsm_word_check(VsmClient *client, int argc, char **argv);
+int vsm_word_compression(VsmClient *client, int argc, char **argv);
+int vsm_word_smb(VsmClient *client, int argc, char **argv);
+int vsm_word_check_compatibility(VsmClient *client, int argc, char **argv);
+int vsm_word_compare_vectors(VsmClient *client, int argc, char **argv);
+int vsm_word_modify_service(VsmClient *client, int argc, char **argv);
+int vsm_word_modify_networks(VsmClient *client, int argc, char **argv);
+int vsm_word_enable_compression(VsmClient *client, int argc, char **argv);
+int vsm_word_enable_smb(VsmClient *client, int argc, char **argv);
+
+/* Those of storage with three and with four arguments: all that they do so far is to say so. */
+int vsm_word_storage_3(VsmClient *client, int argc, char **argv);
+int vsm_word_storage_4(VsmClient *client, int argc, char **argv);

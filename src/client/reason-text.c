@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The sentences of the reasons that the service gives, for translation: it speaks English and tells a code with
+ * what was filled in. Pure. */
+
+#include <glib/gi18n.h>
+
+#include "client/reason-text.h"
+
+/* By MessageID, in the order of the alphabet. %1, %2, ... are the MessageArguments. */
+static const struct {
+        const char *id;
+        const char *message;
+        const char *action;
+} table[] = {
+        { "address-not-of-host",
+          N_("An address that was asked for is not one of host '%1'"),
+          N_("Name addresses to which the host's name resolves, or use TLS, which proves that it is that "
+             "host.") },
+        { "architecture-mismatch",
+          N_("Host '%1' does not run systems of the architecture '%2'"),
+          N_("Choose a host that does.") },
+        { "block-job-running",
+          N_("A block job (copy, commit, pull, backup) of system '%1' is running"),
+          N_("Wait until it has ended, or abort it.") },
+        { "cpu-feature-missing",
+          N_("Host '%1' cannot give a system the CPU feature '%2'"),
+          N_("Choose another host, or give the system a CPU model that both hosts have and start it anew.") },
+        { "definition-replaced",
+          N_("Host '%2' has a definition of system '%1' that is off; it is replaced"),
+          NULL },
+        { "destination-unreachable",
+          N_("Host '%1' cannot be reached"),
+          N_("See whether it is up, its libvirt listens for the network, the firewall lets its port through,"
+             " and the credentials of this service are known there.") },
+        { "disk-not-shared",
+          N_("A disk of system '%1' is not on storage that both hosts share"),
+          N_("Use the migration type VirtualSystemAndStorage, or put the disk on shared storage.") },
+        { "emulator-missing",
+          N_("Host '%1' does not have the emulator '%2'"),
+          N_("Install it there, under the same path.") },
+        { "firmware-missing",
+          N_("Host '%1' does not have the firmware '%2'"),
+          N_("Install it there.") },
+        { "has-checkpoints",
+          N_("System '%1' has %2 checkpoints, which are not migrated; its definition stays here because of "
+             "them"),
+          N_("Remove them, or make a new full backup at the destination.") },
+        { "has-snapshots",
+          N_("System '%1' has snapshots, which libvirt does not migrate"),
+          N_("Remove the snapshots.") },
+        { "host-device",
+          N_("System '%1' uses a device of this host"),
+          N_("Detach the device before the migration, and attach one at the destination afterwards.") },
+        { "hypervisor-mismatch",
+          N_("Host '%1' does not offer '%2' to systems of the architecture '%3'"),
+          N_("See whether virtualization is switched on in that host's firmware and its kernel module is "
+             "loaded.") },
+        { "hypervisor-older",
+          N_("The hypervisor of host '%1' is older (%2) than where the system comes from (%3)"),
+          N_("Update that host first.") },
+        { "job-running",
+          N_("libvirt is running a job of system '%1'"),
+          N_("Wait until it has ended.") },
+        { "libvirt-older",
+          N_("The libvirt of host '%1' is older (%2) than where the system comes from (%3)"),
+          N_("Update that host first.") },
+        { "machine-type-unknown",
+          N_("Host '%1' does not know the machine type '%2'"),
+          N_("Update the hypervisor there, or give the system a machine type that both hosts know and start "
+             "it anew.") },
+        { "migration-running",
+          N_("System '%1' is being migrated already"),
+          N_("Wait until that migration has ended, or cancel it.") },
+        { "name-in-use",
+          N_("Host '%2' has another system with the name '%1' (UUID %3)"),
+          N_("Rename one of them.") },
+        { "not-enough-memory",
+          N_("Host '%1' has %2 MiB of memory to give, the system may need %3 MiB"),
+          N_("Free memory there, or choose another host.") },
+        { "not-migratable",
+          N_("libvirt refuses to migrate system '%1'"),
+          NULL },
+        { "not-running",
+          N_("System '%1' is not running"),
+          N_("Start it, or use another migration type.") },
+        { "not-verifiable",
+          N_("It could not be verified: %1"),
+          NULL },
+        { "same-host",
+          N_("Host '%1' is this host, or has the same host UUID"),
+          N_("Name another host. If it is another one, give it a host_uuid of its own in libvirtd.conf.") },
+        { "saved-image-there",
+          N_("Host '%2' has a saved image of system '%1', from which it would start there"),
+          N_("Remove that image.") },
+        { "transient-disk",
+          N_("System '%1' has a disk whose changes are thrown away, which libvirt does not migrate"),
+          N_("Remove the disk, or make it permanent.") },
+        { "uuid-in-use",
+          N_("Host '%2' has a system '%3' with the UUID of '%1'"),
+          N_("Remove the one that is not wanted.") },
+};
+
+/* An argument is text of others: what looks like %1 in it stays as it is. NULL when there are too few. */
+static char* fill_in(const char *template, JsonArray *arguments) {
+        g_autoptr(GString) out = g_string_new(NULL);
+        unsigned n = arguments ? json_array_get_length(arguments) : 0;
+
+        for (const char *p = template; *p; p++) {
+                unsigned i = p[0] == '%' && g_ascii_isdigit(p[1]) ? (unsigned) (p[1] - '0') : 0;
+
+                if (i == 0) {
+                        g_string_append_c(out, *p);
+                        continue;
+                }
+
+                if (i > n)
+                        return NULL;
+
+                g_string_append(out, json_array_get_string_element(arguments, i - 1) ?: "");
+                p++;
+        }
+
+        return g_string_free(g_steal_pointer(&out), FALSE);
+}
+
+char* vsm_reason_text_message(const char *id, JsonArray *arguments) {
+        for (size_t i = 0; i < G_N_ELEMENTS(table); i++)
+                if (g_str_equal(table[i].id, id)) {
+                        const char *translated = gettext(table[i].message);
+
+                        /* not translated: then what the service says is as good, and newer */
+                        return translated == table[i].message ? NULL : fill_in(translated, arguments);
+                }
+
+        return NULL;
+}
+
+const char* vsm_reason_text_action(const char *action) {
+        for (size_t i = 0; i < G_N_ELEMENTS(table); i++)
+                if (g_strcmp0(table[i].action, action) == 0)
+                        return gettext(table[i].action);
+
+        return action;
+}
