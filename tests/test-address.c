@@ -45,10 +45,7 @@ static VsmSubnet subnet(const char *text, unsigned char prefix, uint32_t metric)
 }
 
 static VsmSubnet all_networks(const char *text) {
-        VsmSubnet all = subnet(text, 0, 1000);
-
-        all.all_networks = true;
-        return all;
+        return subnet(text, 0, 1000);
 }
 
 static GPtrArray* some_addresses(void) {

@@ -54,6 +54,15 @@ members() { # PATH method|property
 # Well-formed arguments, one a line: what is malformed may be refused before anybody is asked.
 arguments() { # MEMBER SIGNATURE
   local rest=$2
+  case $1 in
+    RemoveHost) echo "$known" && return ;;
+    AddHost) echo "{'Name': <'hostx'>}" && return ;;
+    AddNetworkSettings) echo "[{'SubnetNumber': <'192.0.2.0'>, 'PrefixLength': <byte 24>}]" && return ;;
+    RemoveNetworkSettings) echo "[objectpath '$VSM_ROOT/network/1']" && return ;;
+    ModifyNetworkSettings) echo "[{'InstanceID': <'$network_id'>, 'Metric': <uint32 7>}]" && return ;;
+    ModifyServiceSettings) echo "{'HistoryLimit': <uint32 7>}" && return ;;
+    *ToSystem) echo "$web" && echo "$known" && rest=${rest#oo} ;;
+  esac
   while [ -n "${rest#-}" ]; do
     case $rest in
       'aa{sv}'*) echo '[]' && rest=${rest#'aa{sv}'} ;;
@@ -78,7 +87,9 @@ everything() { # what must not change
 
 # Without -i nobody may be asked for a password, with it nobody is there to type one.
 every_method() {
-  local path interface member signature args before tried=0
+  local path interface member signature args before tried=0 known network_id
+  known=$(call A "$VSM_ROOT" "$VSM_NAME.Manager" AddHost 'a{sv}' 1 Name s hostb | sed -E 's/^o "(.*)"$/\1/')
+  network_id=$(prop A "$VSM_ROOT/network/1" "$VSM_NAME.NetworkSettingData" InstanceID)
   before=$(everything)
   for path in "$VSM_ROOT" "$job"; do
     while read -r interface member signature; do
@@ -96,6 +107,7 @@ every_method() {
   done
   assert_between "$tried" 31 100 "methods found"
   assert_eq "$(everything)" "$before" "nothing has changed"
+  call A "$VSM_ROOT" "$VSM_NAME.Manager" RemoveHost o "$known" >/dev/null
 }
 
 every_property() {

@@ -24,7 +24,8 @@ check() { # STATUS TEXT NAME ARGUMENTS...
   fi
 }
 
-echo "1..21"
+plan=$(grep -cE "^check [0-9]" "$0")
+echo "1..$plan"
 check 0 "migrate VM HOST"          "help"                          --help
 check 0 "migrate VM HOST"          "help as a verb"                help
 check 0 "vsmctl migrate [OPTION"   "help of a verb"                migrate --help
@@ -42,6 +43,44 @@ check 2 "twice"                    "a key given twice"             migrate web h
 check 2 "TransportType"            "a value that is none"          check web hostb --set TransportType=pigeon
 check 2 "storage-deep-check"       "a type that is none"           check web hostb --type alive
 check 2 "TARGET="                  "a disk without a target"       migrate web hostb --disk vda
+check 0 "vsmctl network add [OPT"   "help of a verb below a verb"   help network add
+check 0 "network remove N"         "help of a verb with verbs"     network --help
+check 0 "--memory-limit"           "its options"                   host add --help
+check 0 "vm-simple-with-ip SOURCE" "help has the sample's words"   help
+check 2 "Did you mean 'network list'?" "a verb below, misspelt"    network lst
+check 2 "compat VERB"              "a verb below is missing"       compat
+check 2 "Did you mean 'HistoryLimit'?" "unknown setting"           settings HistoryLimits=3
+check 2 "200MiB/s"                 "a rate without unit"           settings MaximumBandwidth=200
+check 2 "60s"                      "a time without unit"           settings StallTimeout=60
+check 2 "x509, ssh or none"        "a login that is none"          settings AuthenticationType=password
+check 2 "192.168.1.0/24"           "a subnet without prefix"       network add 192.168.1.0
+check 2 "192.168.1.0/24"           "a prefix that is too long"     network add 192.168.1.0/33
+check 2 "4294967295"               "a metric that is none"         network add 192.168.1.0/24 --metric low
+check 2 "--metric, --subnet"       "nothing to modify"             network modify 3
+check 2 "number of a network"      "a network that is no number"   network remove 3 lan
+check 2 "0 to 65535"               "a port that is none"           host add hostb --port 70000
+check 2 "64GiB"                    "a size without unit"           host add hostb --memory-limit 64
+check 2 "--timeout"                "a timeout without unit"        service quiesce --timeout 30
+check 2 "--since"                  "a moment that is none"         history --since soon
+check 2 "--state"                  "a state that is none"          history --state running
+check 2 "--limit"                  "a limit that is none"          history --limit many
+check 2 "There is no setting"      "a policy that is none"         policy web Colour=red
+check 2 "There is no setting"      "a policy taken away, none"     policy web Colour=
+check 1 "No such file"             "a file that is not there"      compat check nonesuch
+check 1 "is empty"                 "nothing on stdin"              compat check -
+check 2 "SOURCE DESTINATION VM"    "a word with too little"        vm-simple hosta hostb
+check 2 "vm-simple-check"          "a word misspelt"               vm-simple-chek hosta hostb web
+check 1 "over SMB"                 "a word that cannot be"         vm-smb hosta hostb web
+check 1 "later version"            "a word that comes later"       vm-detailed hosta hostb web
+check 1 "later version"            "in capital letters"            STORAGE-Simple-with-POOL hosta web pool /path
+check 2 "too much"                 "its arguments are counted"     storage-simple hosta web /path more
+check 2 "[USER@]HOST"              "a host that is none"           -H 'a b:c/d' list
+check 2 "[USER@]HOST"              "a host without name"           -H '' list
+check 2 "name of a host"           "a source without name"         vm-simple root@ hostb web
+check 1 "cannot be reached"        "a host that is nowhere"        -H nonesuch.invalid list
+check 1 "nonesuch.invalid"         "a source that is nowhere"      modifyservice nonesuch.invalid
+check 1 "nonesuch.invalid"         "a destination that is nowhere" vm-simple-with-ip localhost nonesuch.invalid web
+check 1 "Cannot connect"           "a source that is here"         vm-simple localhost hostb web
 check 2 "number of a job"          "a job that is no number"       cancel seven
 check 2 "UTF-8"                    "an argument that is no text"   status $'we\xffb'
 check 1 "Cannot connect"           "no bus"                        list

@@ -32,12 +32,13 @@ files() { # NAME... of src/daemon without ending
 }
 
 shared='shared/[a-z-]+\.h'
-pure='daemon/(actions|host-name|key|log|request|request-keys|settings-data|settings-file|store|store-private)\.h'
+pure='daemon/(actions|compat|compat-cpuid|history-entry|host-file|host-name|key|log|network-data|reason|request|request-keys|service-facts|settings-data|settings-file|settings-keys|store|store-private|subnet|user-name)\.h'
 plumbing='daemon/(address|bus|bus-variant|polkit|worker)\.h'
 virt='daemon/virt/[a-z-]+\.h'
 
-mapfile -t pure_files < <(files actions host-name key log request request-keys settings-data settings-file \
-  store store-job store-number store-private store-schema)
+mapfile -t pure_files < <(files actions compat compat-blob compat-cpuid history-entry host-file host-name key log network-data reason \
+  request request-keys service-facts settings-data settings-file settings-keys store store-job store-number store-private store-schema \
+  store-text subnet user-name)
 mapfile -t plumbing_files < <(files address bus bus-variant polkit worker)
 
 may_include "shared" "$shared" "$src"/shared/*.[ch]

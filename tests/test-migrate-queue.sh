@@ -142,6 +142,33 @@ order() { # FILE ONE TWO THREE: in which their jobs became 7
     sed "s:.*$2\"\$:one:; s:.*$3\"\$:two:; s:.*$4\"\$:three:" | paste -sd ' '
 }
 
+# What libvirt lets a guest's migration send, in MiB/s
+wait_speed() { # NAME MIB
+  assert_true "$1 may send $2 MiB/s" wait_until 30 speed_is "$1" "$2"
+}
+
+speed_is() { # NAME MIB
+  [ "$(host_run A virsh -q migrate-getspeed --domain "$1" | tr -d '\n')" = "$2" ]
+}
+
+# MaximumBandwidth is of all together: each has its part, and the last one all of it.
+bandwidth() {
+  local one two
+  host_run A rm /etc/vsmd/vsmd.conf.d/limit.conf
+  host_write A /etc/vsmd/vsmd.conf.d/bandwidth.conf <<<$'[Service]\nMaximumBandwidth=2M'
+  host_run A systemctl restart vsmd.service
+  one=$(migrate A one "$(host_name B)")
+  wait_speed one 2
+  two=$(migrate A two "$(host_name B)")
+  wait_speed one 1
+  wait_speed two 1
+  call A "$one" "$VSM_NAME.Job" RequestStateChange qt 5 0 >/dev/null
+  wait_job A "$one" '^9$'
+  wait_speed two 2
+  call A "$two" "$VSM_NAME.Job" RequestStateChange qt 5 0 >/dev/null
+  wait_job A "$two" '^9$'
+}
+
 hosts_need kvm
 hosts_setup "$@"
 for name in one two three; do
@@ -156,6 +183,9 @@ for name in one two three; do
   assert_guest_good "$name"
 done
 ok "all three are undisturbed"
+back
+bandwidth
+ok "what all may send together is shared by those that run"
 
 hosts_done
 plan

@@ -186,7 +186,7 @@ assert_no_byte_leaves '[Cc]ertificate'
 ok "made out to another name"
 restore
 bad_certificate qemu/server-cert.pem qemu/server-key.pem lab elsewhere
-assert_no_byte_leaves TLS
+assert_no_byte_leaves 'TLS|[Cc]ertificate'
 ok "QEMU's made out to another name"
 restore
 encrypted

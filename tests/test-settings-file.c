@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "daemon/settings-file.h"
+#include "daemon/settings-keys.h"
 #include "shared/error.h"
 
 static VsmSettingsData defaults(void) {
@@ -142,6 +143,81 @@ static void test_apply_null(void) {
         settings.max_bandwidth = 1 << 20;
         g_assert_true(apply(&settings, "MaximumBandwidth", "uint64 0", NULL));
         g_assert_cmpuint(settings.max_bandwidth, ==, 0);
+}
+
+static GVariant* parse(const char *text, GError **error) {
+        g_autoptr(GVariant) dict = g_variant_parse(G_VARIANT_TYPE_VARDICT, text, NULL, NULL, NULL);
+
+        g_assert_nonnull(dict);
+        return vsm_settings_parse(dict, error);
+}
+
+/* The argument of ModifyServiceSettings: what is left of it is what it wishes, in canonical types. */
+static void test_parse(void) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GVariant) wish = NULL;
+        g_autofree char *text = NULL;
+
+        wish = parse("{'InstanceID': <'org.example:MigrationServiceSettingData'>, 'Caption': <''>,"
+                     " 'ElementName': <'Migration Service Setting Data'>, 'MaximumBandwidth': <2000000>,"
+                     " 'DefaultTransportType': <0>}", &error);
+        g_assert_no_error(error);
+        text = g_variant_print(wish, TRUE);
+        g_assert_cmpstr(text, ==, "{'MaximumBandwidth': <uint64 2000000>}");
+
+        g_clear_pointer(&wish, g_variant_unref);
+        wish = parse("{}", &error);
+        g_assert_no_error(error);
+        g_assert_cmpuint(g_variant_n_children(wish), ==, 0);
+}
+
+static void test_parse_bad(void) {
+        static const struct {
+                const char *dict;
+                int code;
+                const char *says;
+        } bad[] = {
+                { "{'Colour': <1>}", VSM_ERROR_INVALID_PARAMETER, "there are InstanceID, Caption" },
+                { "{'Caption': <'x'>}", VSM_ERROR_INVALID_PARAMETER, "Caption is \"x\" and must be left as" },
+                { "{'InstanceID': <1>}", VSM_ERROR_INVALID_PARAMETER, "InstanceID is of type" },
+                { "{'HistoryLimit': <1>, 'EnableSmbTransport': <true>}", VSM_ERROR_NOT_SUPPORTED, "SMB" },
+                { "{'AuthenticationType': <1>}", VSM_ERROR_NOT_SUPPORTED, "Kerberos" },
+                { "{'HistoryLimit': <1>, 'StallTimeout': <1>}", VSM_ERROR_INVALID_PARAMETER, "StallTimeout" },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
+                g_autoptr(GError) error = NULL;
+
+                g_assert_null(parse(bad[i].dict, &error));
+                g_assert_error(error, VSM_ERROR, bad[i].code);
+                if (!strstr(error->message, bad[i].says))
+                        g_error("%s: %s", bad[i].dict, error->message);
+        }
+}
+
+/* What a change of each looks like to the one who tells it. */
+static void test_same(void) {
+        static const char *const other[] = {
+                "false", "uint32 9", "uint32 9", "uint32 32769", "uint16 5", "'now'", "true", "false",
+                "uint64 2000000", "uint64 1000000", "uint32 9",
+        };
+        size_t i = 0;
+
+        for (const VsmKey *key = vsm_keys_settings; key->name; key++, i++) {
+                VsmSettingsData a = defaults(), b = defaults();
+
+                g_assert_cmpuint(i, <, G_N_ELEMENTS(other));
+                g_assert_true(vsm_settings_same(key, &a, &b));
+                g_assert_true(apply(&b, key->name, other[i], NULL));
+                /* the only one that has but one value */
+                g_assert_cmpint(vsm_settings_same(key, &a, &b), ==,
+                                g_str_equal(key->name, "EnableSmbTransport"));
+
+                for (const VsmKey *k = vsm_keys_settings; k->name; k++)
+                        g_assert_true(k == key || vsm_settings_same(k, &a, &b));
+        }
+
+        g_assert_cmpuint(i, ==, G_N_ELEMENTS(other));
 }
 
 /* ---- files ---- */
@@ -383,6 +459,9 @@ int main(int argc, char **argv) {
         g_test_add_func("/settings-file/apply", test_apply);
         g_test_add_func("/settings-file/apply-bad", test_apply_bad);
         g_test_add_func("/settings-file/apply-null", test_apply_null);
+        g_test_add_func("/settings-file/parse", test_parse);
+        g_test_add_func("/settings-file/parse-bad", test_parse_bad);
+        g_test_add_func("/settings-file/same", test_same);
         ADD("missing", test_missing);
         ADD("good", test_good);
         ADD("units", test_units);

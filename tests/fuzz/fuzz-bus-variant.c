@@ -98,6 +98,9 @@ static bool is_plain(GVariant *value, unsigned depth) {
         for (size_t i = 0; i < g_variant_n_children(value); i++) {
                 g_autoptr(GVariant) child = g_variant_get_child_value(value, i);
 
+                /* an entry stands in an array only, which a variant is not */
+                if (type[0] == 'v' && g_variant_get_type_string(child)[0] == '{')
+                        return false;
                 if (!is_plain(child, depth + 1))
                         return false;
         }
