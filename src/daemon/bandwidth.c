@@ -54,6 +54,11 @@ static void tell(VsmJob *job, uint64_t bandwidth) {
         vsm_worker_push(job->manager->worker, VSM_LANE_SHORT, &t->task);
 }
 
+void vsm_bandwidth_transfer_begins(VsmJob *job) {
+        if (job->move->bandwidth != job->move->bandwidth_begun)
+                tell(job, job->move->bandwidth);
+}
+
 void vsm_bandwidth_rebalance(VsmManager *manager) {
         GHashTableIter iter;
         VsmJob *job;

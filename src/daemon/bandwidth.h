@@ -14,3 +14,6 @@ uint64_t vsm_bandwidth_limit(VsmManager *manager, uint64_t wish);
 
 /* Something began, ended, or the setting changed: tells libvirt of each migration whose share is another. */
 void vsm_bandwidth_rebalance(VsmManager *manager);
+
+/* Memory begins to move: what was told before is said again, as libvirt's own call has overwritten it. */
+void vsm_bandwidth_transfer_begins(VsmJob *job);

@@ -13,6 +13,7 @@ struct VsmMoveJob {
         bool ending;                    /* the outcome is known and being written down */
 
         uint64_t bandwidth;             /* bytes/s, as libvirt was told last; 0 = no limit */
+        uint64_t bandwidth_begun;       /* the same, with its call: that one counts when memory begins to move */
 
         /* cancelling, for whichever reason */
         bool cancel;
@@ -27,6 +28,7 @@ struct VsmMoveJob {
         sd_event_source *tick;
         sd_event_source *timeout;
         bool sampling, killing;
+        uint64_t shown_mono;            /* when progress was last told */
         uint64_t moved_mono;            /* when bytes were last seen to move */
         uint64_t moved_bytes;
         bool first_iteration_seen;

@@ -12,6 +12,7 @@
 
 /* 4 samples a second: below the contract's 5 signals, and one QMP question each */
 #define TICK_USEC               (UINT64_C(250) * 1000)
+#define SHOWN_USEC              (UINT64_C(235) * 1000)
 #define TICK_ACCURACY_USEC      (UINT64_C(10) * 1000)
 
 /* how long an abort may take before the guest at the destination is destroyed */
@@ -75,6 +76,11 @@ static void take_sample(VsmJob *job, const VsmTransferStats *stats) {
         if (job->state == VSM_JOB_STATE_STARTING)
                 return;
 
+        /* answers may come late and then in a row: never more than 5 signals in any second */
+        if (now - move->shown_mono < SHOWN_USEC)
+                return;
+
+        move->shown_mono = now;
         vsm_job_set_stats(job, stats);
         vsm_job_set_verdict(job, verdict_of(job, stats, now - move->moved_mono < 5 * G_USEC_PER_SEC));
         show_progress(job, stats);

@@ -148,7 +148,7 @@ void vsm_move_job_run(VsmJob *job, const VsmMoveFacts *facts) {
                 vsm_move_options_of(job->manager, job->system_uuid, job->request);
         RunTask *t = vsm_task_new(RunTask, run_run, run_done, run_free);
 
-        options->bandwidth = job->move->bandwidth = vsm_bandwidth_share(job);
+        options->bandwidth = job->move->bandwidth = job->move->bandwidth_begun = vsm_bandwidth_share(job);
 
         job->move->run = vsm_move_new(job->manager->virt, options);
 
@@ -199,6 +199,7 @@ void vsm_move_job_transferring(VsmJob *job) {
                         vsm_system_set_migration(system, VSM_MIGRATION_STATE_DATA_TRANSFER, VSM_REASON_NONE);
                 vsm_job_set_phase(job, VSM_PHASE_MEMORY);
                 vsm_job_set_state(job, VSM_JOB_STATE_RUNNING);
+                vsm_bandwidth_transfer_begins(job);
         }
 }
 
