@@ -130,8 +130,15 @@ mend_cpu_and_machine() {
   restart_libvirt B
 }
 
+# The host takes connections and does not answer.
+freeze_libvirt() { # STOP|CONT
+  host_run B systemctl kill --kill-whom=main -s "$1" libvirtd.service
+}
+
 leave_no_trace() {
   local host
+  freeze_libvirt CONT
+  host_run B sh -c 'umount /proc/meminfo 2>/dev/null' || true
   for host in A B; do
     network_remove "$host" lan
     pool_remove "$host"
@@ -249,19 +256,17 @@ by_whom() {
   check_job A web "$(host_name B)" alice >/dev/null
 }
 
-# The host takes connections and does not answer.
-freeze_libvirt() { # STOP|CONT
-  host_run B systemctl kill --kill-whom=main -s "$1" libvirtd.service
-}
-
 cancelled() {
-  local job state
+  local job state since
   freeze_libvirt STOP
   for state in 4:8 5:9; do
     job=$(check_job A web "$(host_name B)")
     wait_prop A "$job" "$VSM_NAME.Job" JobState '^4$' >/dev/null
+    since=$SECONDS
     assert_eq "$(call A "$job" "$VSM_NAME.Job" RequestStateChange qt "${state%:*}" 0)" "u 4096" "the wish is taken"
     job_ends "$job" "${state#*:}" 0
+    # it does not wait for the host, which is given up after 10 s
+    assert_between $((SECONDS - since)) 0 6 "seconds until it was cancelled"
     assert_eq "$(call A "$job" "$VSM_NAME.Job" RequestStateChange qt 4 0)" "u 0" "it is over"
   done
 
