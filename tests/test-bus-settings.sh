@@ -123,18 +123,31 @@ EOF
 }
 
 by_polkit() {
+  local paths
+
   assert_fails_with 'authoriz|denied|permitted' call_as A alice "$VSM_ROOT" "$VSM_NAME" ModifyServiceSettings 'a{sv}' \
     1 HistoryLimit u 5
   polkit_rule A 50-settings <<'EOF'
 polkit.addRule(function(action, subject) {
     if (action.id == "org.example.VirtualSystemMigration.modify-settings" && subject.user == "alice" &&
-        action.lookup("settings") == "HistoryLimit,EnableCompression")
+        ["HistoryLimit,EnableCompression", "SubnetNumber,PrefixLength,Metric"].indexOf(action.lookup("settings")) >= 0)
         return polkit.Result.YES;
 });
 EOF
   assert_eq "$(call_as A alice "$VSM_ROOT" "$VSM_NAME" ModifyServiceSettings 'a{sv}' \
     2 HistoryLimit u 500 EnableCompression b false)" 'uo 0 "/"' "a rule sees the keys"
   assert_fails call_as A alice "$VSM_ROOT" "$VSM_NAME" ModifyServiceSettings 'a{sv}' 1 EnableCompression b true
+
+  # each key once, however many networks there are
+  assert_eq "$(call_as A alice "$VSM_ROOT" "$VSM_NAME" AddNetworkSettings 'aa{sv}' 2 \
+    3 SubnetNumber s 192.0.2.0 PrefixLength y 24 Metric u 5 2 SubnetNumber s 198.51.100.0 PrefixLength y 24)" \
+    'uo 0 "/"' "and those of networks"
+  assert_fails call_as A alice "$VSM_ROOT" "$VSM_NAME" AddNetworkSettings 'aa{sv}' 1 \
+    2 SubnetNumber s 203.0.113.0 PrefixLength y 24
+
+  # only the two for all networks are left, or no guest would find a way out of here
+  mapfile -t paths < <(host_run A busctl --list tree "$VSM_NAME" | grep '/network/' | sort -V | tail -n 2)
+  call A "$VSM_ROOT" "$VSM_NAME" RemoveNetworkSettings ao 2 "${paths[@]}" >/dev/null
 }
 
 # Many at once, each with a key of its own and one that all have: each of the own ones is there afterwards.

@@ -181,12 +181,14 @@ static int change_new(VsmManager *manager, sd_bus_message *call, VsmHostData *da
         return 1;
 }
 
+/* settings: the keys that are given; NULL = none can be. */
 static int authorize(VsmManager *manager, sd_bus_message *call, const char *name, bool known,
-                     sd_bus_error *error) {
+                     const char *settings, sd_bus_error *error) {
         const VsmMember *member = vsm_member_find(VSM_INTERFACE_MANAGER, sd_bus_message_get_member(call));
         char *details[] = {
                 (char*) "destination", (char*) name,
                 (char*) "destination.known", (char*) (known ? "true" : "false"),
+                (char*) (settings ? "settings" : NULL), (char*) settings,
                 NULL
         };
 
@@ -201,6 +203,7 @@ int vsm_method_add_host(sd_bus_message *call, void *userdata, sd_bus_error *erro
         VsmManager *manager = userdata;
         g_autoptr(VsmHostData) data = NULL;
         g_autoptr(GVariant) dict = NULL;
+        g_autofree char *keys = NULL;
         g_autoptr(GError) e = NULL;
         size_t budget = VSM_LIMIT_MESSAGE;
         int r;
@@ -211,7 +214,8 @@ int vsm_method_add_host(sd_bus_message *call, void *userdata, sd_bus_error *erro
         if (!data)
                 return vsm_bus_fail(error, e);
 
-        r = authorize(manager, call, data->name, vsm_host_find(manager->hosts, data->name), error);
+        keys = vsm_polkit_keys(dict);
+        r = authorize(manager, call, data->name, vsm_host_find(manager->hosts, data->name), keys, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
 
@@ -233,7 +237,7 @@ int vsm_method_remove_host(sd_bus_message *call, void *userdata, sd_bus_error *e
                 return sd_bus_error_set(error, vsm_error_to_bus_name(VSM_ERROR_INVALID_PARAMETER),
                                         "The path is no Host's.");
 
-        r = authorize(manager, call, host->data->name, true, error);
+        r = authorize(manager, call, host->data->name, true, NULL, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
 

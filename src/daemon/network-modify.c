@@ -332,12 +332,15 @@ static void change_begin(VsmManager *manager, Change *change) {
 
 /* ---- the methods ---- */
 
-static GVariant* read_input(ChangeKind kind, sd_bus_message *call, GError **error) {
+/* *ret_keys: as the caller gave them; "" of a list of paths. */
+static GVariant* read_input(ChangeKind kind, sd_bus_message *call, char **ret_keys, GError **error) {
         size_t budget = VSM_LIMIT_MESSAGE;
         g_autoptr(GVariant) input = vsm_bus_read_variant(call, &budget, error);
 
         if (!input)
                 return NULL;
+
+        *ret_keys = vsm_polkit_keys(input);
         if (kind == CHANGE_ADD)
                 return vsm_network_list_read_new(input, error);
         if (kind == CHANGE_MODIFY)
@@ -349,6 +352,7 @@ static GVariant* read_input(ChangeKind kind, sd_bus_message *call, GError **erro
 static int method(ChangeKind kind, VsmManager *manager, sd_bus_message *call, sd_bus_error *error) {
         const VsmMember *member = vsm_member_find(VSM_INTERFACE_SERVICE, sd_bus_message_get_member(call));
         g_autoptr(GVariant) input = NULL;
+        g_autofree char *keys = NULL;
         g_autoptr(GError) e = NULL;
         Change *change;
         int r;
@@ -357,11 +361,12 @@ static int method(ChangeKind kind, VsmManager *manager, sd_bus_message *call, sd
                 return sd_bus_error_set(error, vsm_error_to_bus_name(VSM_ERROR_ACCESS_DENIED),
                                         "No action covers this method.");
 
-        input = read_input(kind, call, &e);
+        input = read_input(kind, call, &keys, &e);
         if (!input)
                 return vsm_bus_fail(error, e);
 
-        r = vsm_polkit_check(manager->polkit, call, member->action, NULL, error);
+        r = vsm_polkit_check(manager->polkit, call, member->action,
+                             (char*[]) { (char*) "settings", keys, NULL }, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
 

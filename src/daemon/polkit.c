@@ -330,6 +330,34 @@ static int question_use(Question *q, const char *action, char **details, sd_bus_
                                  "rule.", action);
 }
 
+static void add_keys(GPtrArray *names, GVariant *dict) {
+        GVariantIter iter;
+        const char *name;
+
+        g_variant_iter_init(&iter, dict);
+        while (g_variant_iter_loop(&iter, "{&sv}", &name, NULL))
+                if (!g_ptr_array_find_with_equal_func(names, name, g_str_equal, NULL))
+                        g_ptr_array_add(names, (char*) name);
+}
+
+char* vsm_polkit_keys(GVariant *dicts) {
+        g_autoptr(GPtrArray) names = g_ptr_array_new();
+        g_autoptr(GPtrArray) held = g_ptr_array_new_with_free_func((GDestroyNotify) g_variant_unref);
+
+        if (g_variant_is_of_type(dicts, G_VARIANT_TYPE_VARDICT))
+                add_keys(names, dicts);
+        else if (g_variant_is_of_type(dicts, G_VARIANT_TYPE("aa{sv}")))
+                for (size_t i = 0; i < g_variant_n_children(dicts); i++) {
+                        GVariant *dict = g_variant_get_child_value(dicts, i);
+
+                        g_ptr_array_add(held, dict);
+                        add_keys(names, dict);
+                }
+
+        g_ptr_array_add(names, NULL);
+        return g_strjoinv(",", (char **) names->pdata);
+}
+
 int vsm_polkit_check(VsmPolkit *polkit, sd_bus_message *call, const char *action, char **details,
                      sd_bus_error *error) {
         Question *q = g_hash_table_lookup(polkit->questions, call);

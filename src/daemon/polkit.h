@@ -33,6 +33,10 @@ typedef struct VsmPolkit VsmPolkit;
 VsmPolkit* vsm_polkit_new(sd_bus *bus);
 void vsm_polkit_free(VsmPolkit *polkit);
 
+/* The value of the detail "settings": the keys of a dict, or of a list of dicts, each once, in the order in
+ * which the caller gave them: "A,B". g_free() it. */
+char* vsm_polkit_keys(GVariant *dicts);
+
 /* details: key, value, key, value, ..., NULL; or NULL for none. */
 int vsm_polkit_check(VsmPolkit *polkit, sd_bus_message *call, const char *action, char **details,
                      sd_bus_error *error);

@@ -109,19 +109,6 @@ static void modify_push(VsmManager *manager, GVariant *wish, sd_bus_message *cal
         vsm_worker_push(manager->worker, VSM_LANE_STORE, &t->task);
 }
 
-/* The keys as the caller gave them: "A,B". */
-static char* names_of(GVariant *dict) {
-        g_autoptr(GString) names = g_string_new(NULL);
-        GVariantIter iter;
-        const char *name;
-
-        g_variant_iter_init(&iter, dict);
-        while (g_variant_iter_loop(&iter, "{&sv}", &name, NULL))
-                g_string_append_printf(names, "%s%s", names->len > 0 ? "," : "", name);
-
-        return g_string_free(g_steal_pointer(&names), FALSE);
-}
-
 int vsm_method_modify_service_settings(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         VsmManager *manager = userdata;
         g_autoptr(GVariant) dict = NULL, wish = NULL;
@@ -136,7 +123,7 @@ int vsm_method_modify_service_settings(sd_bus_message *call, void *userdata, sd_
         if (!wish)
                 return vsm_bus_fail(error, e);
 
-        names = names_of(dict);
+        names = vsm_polkit_keys(dict);
         r = vsm_polkit_check(manager->polkit, call,
                              vsm_member_find(VSM_INTERFACE_SERVICE, "ModifyServiceSettings")->action,
                              (char*[]) { (char*) "settings", names, NULL }, error);
