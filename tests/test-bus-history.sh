@@ -28,7 +28,8 @@ wait_job() { # HOST JOB REGEX
 
 entries() { # HOST [FILTER as busctl takes it]: one JSON object a line
   [ $# -gt 1 ] || set -- "$1" 0
-  host_run "$1" busctl --json=short call "$VSM_NAME" "$VSM_ROOT" "$VSM_NAME.Manager" ListHistory 'a{sv}' "${@:2}" |
+  host_run "$1" busctl --timeout="$(scaled 60)" --json=short call "$VSM_NAME" "$VSM_ROOT" "$VSM_NAME.Manager" ListHistory \
+    'a{sv}' "${@:2}" |
     python3 -c '
 import json, sys
 for entry in json.load(sys.stdin)["data"][0]:

@@ -116,7 +116,8 @@ two_hundred() {
   wait_until 30 announced 201
   rss=$(($(resident) - rss))
   note "200 networks cost $rss KiB"
-  assert_between "$rss" -100000 2000 "KiB for 200 networks"
+  # what a sanitizer keeps for itself is not ours
+  [ -n "${VSM_TEST_SANITIZER-}" ] || assert_between "$rss" -100000 2000 "KiB for 200 networks"
   assert_eq "$(listener)" "" "no address is in one of them, and all networks do not count"
 }
 
