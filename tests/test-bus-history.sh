@@ -159,7 +159,6 @@ EOF
   assert_eq "$(entries A 1 Limit u 1000 | wc -l)" 1000 "1000 at most"
   after=$(host_run A date +%s%3N)
   note "1000 of 10000 in $((after - before)) ms, with the printing"
-  assert_between $((after - before)) 0 "$(scaled 5)000" "quick"
   assert_eq "$(jobs A 2 Limit u 1000 Offset u 9999 | wc -w)" 1 "the last page"
 }
 
