@@ -201,10 +201,11 @@ int vsm_job_method_set_parameters(sd_bus_message *call, void *userdata, sd_bus_e
         size_t budget = VSM_LIMIT_MESSAGE;
         int r;
 
+        /* a quiesce is about no guest, and has no request */
         parameters = vsm_bus_read_variant(call, &budget, &e);
-        if (parameters)
+        if (parameters && job->request)
                 wish = vsm_move_parameters_parse(job, parameters, &e);
-        if (!wish)
+        if (e)
                 return vsm_bus_fail(error, e);
 
         r = authorize(job, call, error);
@@ -214,7 +215,8 @@ int vsm_job_method_set_parameters(sd_bus_message *call, void *userdata, sd_bus_e
         if (!job->move || !vsm_move_job_set_parameters(job, wish, call, &e)) {
                 if (e)
                         return vsm_bus_fail(error, e);
-                return refuse(error, VSM_ERROR_INVALID_STATE, "The job has ended already.");
+                return refuse(error, VSM_ERROR_INVALID_STATE, vsm_job_is_unfinished(job) ?
+                              "This job moves no guest." : "The job has ended already.");
         }
 
         return 1;
