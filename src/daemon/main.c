@@ -4,7 +4,6 @@
 
 #include "config.h"
 
-#include <locale.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -73,14 +72,14 @@ int main(int argc, char **argv) {
         VsmManager *manager;
         int r;
 
-        (void) setlocale(LC_ALL, "");
+        /* no setlocale(): what it says is English everywhere, libvirt's part of it included */
         r = parse_arguments(argc, argv);
         if (r >= 0)
                 return r;
 
         block_signals();
         /* a heap for each short-lived thread would only spread what is idle */
-        (void) mallopt(M_ARENA_MAX, 2);
+        (void) mallopt(M_ARENA_MAX, 1);
         if (arg_debug)
                 vsm_log_set_level(LOG_DEBUG);
 
