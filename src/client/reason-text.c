@@ -8,11 +8,7 @@
 #include "client/reason-text.h"
 
 /* By MessageID, in the order of the alphabet. %1, %2, ... are the MessageArguments. */
-static const struct {
-        const char *id;
-        const char *message;
-        const char *action;
-} table[] = {
+static const VsmReasonText table[] = {
         { "address-not-of-host",
           N_("An address that was asked for is not one of host '%1'"),
           N_("Name addresses to which the host's name resolves, or use TLS, which proves that it is that "
@@ -75,6 +71,12 @@ static const struct {
         { "name-in-use",
           N_("Host '%2' has another system with the name '%1' (UUID %3)"),
           N_("Rename one of them.") },
+        { "network-missing",
+          N_("Host '%1' has no active network '%2', which an interface (%3) of the system is on"),
+          N_("Define and start a network of that name there.") },
+        { "not-enough-huge-pages",
+          N_("Host '%1' has %2 free huge pages of %4 KiB, the system needs %3"),
+          N_("Set more of them apart there, or choose another host.") },
         { "not-enough-memory",
           N_("Host '%1' has %2 MiB of memory to give, the system may need %3 MiB"),
           N_("Free memory there, or choose another host.") },
@@ -87,19 +89,52 @@ static const struct {
         { "not-verifiable",
           N_("It could not be verified: %1"),
           NULL },
+        { "pool-missing",
+          N_("Host '%1' has no active storage pool '%2', which a disk of the system is in"),
+          N_("Define and start a pool of that name there.") },
         { "same-host",
           N_("Host '%1' is this host, or has the same host UUID"),
           N_("Name another host. If it is another one, give it a host_uuid of its own in libvirtd.conf.") },
         { "saved-image-there",
           N_("Host '%2' has a saved image of system '%1', from which it would start there"),
           N_("Remove that image.") },
+        { "secret-missing",
+          N_("Host '%1' does not have the secret '%2'"),
+          N_("Define it there, and set its value.") },
+        { "tls-certificate",
+          N_("The TLS certificate of host '%1' is not accepted: %2"),
+          N_("See to the certificates of both hosts, and that the destination's has the name by which it is "
+             "called here.") },
+        { "tpm-missing",
+          N_("Host '%1' does not offer the TPM that the system has (%2)"),
+          N_("Install swtpm there, in a version that has it.") },
         { "transient-disk",
           N_("System '%1' has a disk whose changes are thrown away, which libvirt does not migrate"),
           N_("Remove the disk, or make it permanent.") },
         { "uuid-in-use",
           N_("Host '%2' has a system '%3' with the UUID of '%1'"),
           N_("Remove the one that is not wanted.") },
+        { "virtiofs",
+          N_("System '%1' shares a folder of this host by virtiofs (%2), which cannot be migrated"),
+          N_("Detach it before the migration, and attach it at the destination afterwards.") },
+        { "volume-missing",
+          N_("Host '%1' has no volume '%2' in the storage pool '%3'"),
+          N_("Refresh the pool there if the volume is new; else let both hosts use the same storage, or copy "
+             "it.") },
+        {}
 };
+
+const VsmReasonText* vsm_reason_text_table(void) {
+        return table;
+}
+
+static const VsmReasonText* find(const char *id) {
+        for (const VsmReasonText *text = table; text->id; text++)
+                if (g_str_equal(text->id, id))
+                        return text;
+
+        return NULL;
+}
 
 /* An argument is text of others: what looks like %1 in it stays as it is. NULL when there are too few. */
 static char* fill_in(const char *template, JsonArray *arguments) {
@@ -125,21 +160,17 @@ static char* fill_in(const char *template, JsonArray *arguments) {
 }
 
 char* vsm_reason_text_message(const char *id, JsonArray *arguments) {
-        for (size_t i = 0; i < G_N_ELEMENTS(table); i++)
-                if (g_str_equal(table[i].id, id)) {
-                        const char *translated = gettext(table[i].message);
+        const VsmReasonText *text = find(id);
+        const char *translated = text ? gettext(text->message) : NULL;
 
-                        /* not translated: then what the service says is as good, and newer */
-                        return translated == table[i].message ? NULL : fill_in(translated, arguments);
-                }
-
-        return NULL;
+        /* not translated: then what the service says is as good, and newer */
+        return translated && translated != text->message ? fill_in(translated, arguments) : NULL;
 }
 
 const char* vsm_reason_text_action(const char *action) {
-        for (size_t i = 0; i < G_N_ELEMENTS(table); i++)
-                if (g_strcmp0(table[i].action, action) == 0)
-                        return gettext(table[i].action);
+        for (const VsmReasonText *text = table; text->id; text++)
+                if (text->action && g_strcmp0(text->action, action) == 0)
+                        return gettext(text->action);
 
         return action;
 }

@@ -5,6 +5,15 @@
 
 #include <json-glib/json-glib.h>
 
+typedef struct VsmReasonText {
+        const char *id;                 /* MessageID */
+        const char *message;            /* English; %1, %2, ... are the MessageArguments */
+        const char *action;             /* NULL = none */
+} VsmReasonText;
+
+/* In the order of the alphabet, ended by a NULL id. */
+const VsmReasonText* vsm_reason_text_table(void);
+
 /* For a MessageID and its MessageArguments; NULL when there is no translation. */
 char* vsm_reason_text_message(const char *id, JsonArray *arguments);
 

@@ -9,6 +9,7 @@
 #include "daemon/job-methods.h"
 #include "daemon/job.h"
 #include "daemon/log.h"
+#include "daemon/move.h"
 #include "daemon/system.h"
 #include "shared/cleanup.h"
 #include "shared/names.h"
@@ -296,6 +297,7 @@ void vsm_job_free(VsmJob *job) {
         sd_event_source_disable_unref(job->removal);
         vsm_request_free(job->request);
         vsm_check_job_free(job->check);
+        vsm_move_job_free(job->move);
         g_clear_pointer(&job->reasons, g_variant_unref);
         g_free(job->path);
         g_free(job->system_name);
@@ -404,6 +406,10 @@ void vsm_job_set_stats(VsmJob *job, const VsmTransferStats *stats) {
         VsmTransferStats old = job->stats;
         uint64_t remaining = estimate(stats);
 
+        /* libvirt knows none before the first byte, and again when it tidies up: the last ones stay */
+        if (stats->memory_total == 0 && stats->disk_total == 0)
+                return;
+
         job->stats = *stats;
 
 #define COMPARE(field, property)                \
@@ -456,8 +462,11 @@ void vsm_job_remove(VsmJob *job) {
         (void) g_hash_table_remove(manager->jobs, &job->number);
 }
 
-/* stable, for programs */
-static const char* message_id(VsmError code) {
+/* Stable, for programs: what has no reason of its own in the table (reason.c). */
+static const char* message_id(const VsmJob *job, VsmJobState state, VsmError code) {
+        if (vsm_job_state_is_success(state))
+                return "not-tidied-up";
+
         switch (code) {
         case VSM_ERROR_CANCELLED:
                 return "cancelled";
@@ -473,28 +482,55 @@ static const char* message_id(VsmError code) {
         case VSM_ERROR_INVALID_STATE:
                 return "wrong-state";
         default:
-                return "migration-failed";
+                return job->type == VSM_JOB_TYPE_MOVE_SYSTEM ? "migration-failed" : "failed";
         }
 }
 
-/* CIM_Error with libvirt's own words: for GetErrorEx, which is checked */
-static GVariant* reason_of(const VsmJob *job, const GError *error) {
+/* CIM_Error with libvirt's own words, if there are any: for GetErrorEx, which is checked */
+static GVariant* reason_of(const VsmJob *job, VsmJobState state, VsmError code, const char *sentence,
+                           const GError *detail) {
         static const char *const none[] = { NULL };
-        VsmError code = vsm_error_code(error);
+        VsmError cause = detail ? vsm_error_code(detail) : code;
+        uint16_t severity = VSM_SEVERITY_ERROR;
         GVariantDict dict;
 
+        /* what was given up by ourselves ended as a cancel, which tells nobody why */
+        bool given_up = state == VSM_JOB_STATE_EXCEPTION && cause == VSM_ERROR_CANCELLED;
+
+        if (state == VSM_JOB_STATE_EXCEPTION)
+                cause = code;
+        if (vsm_job_state_is_success(state))
+                severity = VSM_SEVERITY_WARNING;
+        else if (cause == VSM_ERROR_CANCELLED)
+                severity = VSM_SEVERITY_INFORMATION;
+
         g_variant_dict_init(&dict, NULL);
-        g_variant_dict_insert(&dict, "MessageID", "s", message_id(code));
-        g_variant_dict_insert(&dict, "Message", "s", error->message);
+        g_variant_dict_insert(&dict, "MessageID", "s", message_id(job, state, cause));
+        g_variant_dict_insert(&dict, "Message", "s", detail && !given_up ? detail->message : sentence);
         g_variant_dict_insert(&dict, "MessageArguments", "^as", none);
-        g_variant_dict_insert(&dict, "PerceivedSeverity", "q",
-                              (guint16) (code == VSM_ERROR_CANCELLED ? VSM_SEVERITY_INFORMATION :
-                                                                      VSM_SEVERITY_ERROR));
+        g_variant_dict_insert(&dict, "PerceivedSeverity", "q", severity);
         g_variant_dict_insert(&dict, "ErrorSource", "s", job->request ? job->request->destination : "");
         g_variant_dict_insert(&dict, "RecommendedActions", "^as", none);
-        g_variant_dict_insert(&dict, "LibvirtError", "s", error->message);
+        if (detail)
+                g_variant_dict_insert(&dict, "LibvirtError", "s", detail->message);
 
         return g_variant_dict_end(&dict);
+}
+
+/* After those that it has. */
+static void add_reason(VsmJob *job, GVariant *reason) {
+        g_autoptr(GVariant) former = g_steal_pointer(&job->reasons);
+        GVariantBuilder builder;
+
+        g_variant_builder_init(&builder, G_VARIANT_TYPE("aa{sv}"));
+        for (gsize i = 0; former && i < g_variant_n_children(former); i++) {
+                g_autoptr(GVariant) child = g_variant_get_child_value(former, i);
+
+                g_variant_builder_add_value(&builder, child);
+        }
+
+        g_variant_builder_add_value(&builder, reason);
+        job->reasons = g_variant_ref_sink(g_variant_builder_end(&builder));
 }
 
 void vsm_job_end(VsmJob *job, VsmJobState state, VsmError code, const char *sentence, const GError *detail) {
@@ -512,12 +548,9 @@ void vsm_job_end(VsmJob *job, VsmJobState state, VsmError code, const char *sent
                 changed(job, "ErrorCode");
                 changed(job, "HealthState");
         }
-        if (detail) {
-                GVariant *reason = reason_of(job, detail);
-
-                g_clear_pointer(&job->reasons, g_variant_unref);
-                job->reasons = g_variant_ref_sink(g_variant_new_array(G_VARIANT_TYPE_VARDICT, &reason, 1));
-        }
+        if (detail || (state == VSM_JOB_STATE_EXCEPTION && sentence &&
+                       (!job->reasons || g_variant_n_children(job->reasons) == 0)))
+                add_reason(job, reason_of(job, state, code, sentence, detail));
         if (state != VSM_JOB_STATE_TERMINATED && state != VSM_JOB_STATE_KILLED)
                 changed(job, "OperationalStatus");
 

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,6 +118,9 @@ static void on_listed(VsmManager *manager) {
         vsm_move_recover_all(manager);
         vsm_manager_update_status(manager);
         take_name(manager);
+
+        /* the start has left holes all over the heap, and what comes now may be days of nothing */
+        (void) malloc_trim(0);
 }
 
 typedef struct ConnectTask {
@@ -209,7 +213,7 @@ static void event_done(VsmTask *task, void *userdata) {
         }
 }
 
-/* libvirt's event thread. */
+/* libvirt's event thread, or a worker. */
 static void on_virt_event(const VsmVirtEvent *event, void *userdata) {
         VsmManager *manager = userdata;
         EventTask *t = vsm_task_new(EventTask, NULL, event_done, NULL);
@@ -417,6 +421,8 @@ void vsm_manager_free(VsmManager *manager) {
 
         /* What runs is peer-to-peer: libvirt goes on with it, the store knows of it, and the next start
          * picks it up. libvirt's own handle stays, as its thread does. */
+        if (manager->worker)
+                vsm_move_keep_progress(manager);
         vsm_worker_stop(manager->worker);
         sd_event_source_disable_unref(manager->reconnect);
         sd_event_source_disable_unref(manager->start_limit);

@@ -67,10 +67,7 @@ static void accept_done(VsmTask *task, void *userdata) {
 static void accept_free(VsmTask *task) {
         AcceptTask *t = (AcceptTask*) task;
 
-        if (t->job) {
-                g_clear_pointer(&t->job->move, vsm_move_job_free);
-                vsm_job_free(t->job);
-        }
+        vsm_job_free(t->job);
         vsm_stored_job_free(t->stored);
         sd_bus_message_unref(t->call);
         g_free(t);

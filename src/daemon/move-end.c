@@ -151,11 +151,23 @@ static void tell_system(VsmJob *job, const Verdict *verdict) {
         vsm_system_set_migration(system, verdict->migration, verdict->reason);
 }
 
+/* With their own codes. True when they say all: nothing had been begun. */
+static bool take_found(VsmJob *job) {
+        VsmMoveJob *move = job->move;
+
+        if (!move->found || g_variant_n_children(move->found) == 0)
+                return false;
+
+        job->reasons = g_steal_pointer(&move->found);
+        return !move->begun && !move->cancel;
+}
+
 static void end_done(VsmTask *task, void *userdata) {
         EndTask *t = (EndTask*) task;
         VsmManager *manager = userdata;
         VsmJob *job = vsm_job_find(manager, t->stored.number);
         VsmSystem *system;
+        bool told;
 
         if (task->error)
                 /* the guest is where it is; the next start will find that out again */
@@ -169,8 +181,9 @@ static void end_done(VsmTask *task, void *userdata) {
                 vsm_service_count_migrations(manager, -1);
         vsm_bus_flush(manager->bus, NULL);
 
+        told = take_found(job);
         g_clear_pointer(&job->move, vsm_move_job_free);
-        vsm_job_end(job, t->verdict.state, t->verdict.code, t->verdict.sentence, t->detail);
+        vsm_job_end(job, t->verdict.state, t->verdict.code, t->verdict.sentence, told ? NULL : t->detail);
         log_end(job, &t->verdict, t->detail);
 
         system = vsm_move_job_system(job);

@@ -11,6 +11,7 @@ struct VsmMoveJob {
         bool begun;                     /* libvirt's call was made */
         bool returned;                  /* and came back */
         bool ending;                    /* the outcome is known and being written down */
+        GVariant *found;                /* aa{sv}: what stood against it before libvirt's call; NULL = nothing */
 
         uint64_t bandwidth;             /* bytes/s, as libvirt was told last; 0 = no limit */
         uint64_t bandwidth_begun;       /* the same, with its call: that one counts when memory begins to move */
@@ -35,7 +36,6 @@ struct VsmMoveJob {
 };
 
 VsmMoveJob* vsm_move_job_new(void);
-void vsm_move_job_free(VsmMoveJob *move);
 
 /* NULL when the domain has gone for good. */
 VsmSystem* vsm_move_job_system(VsmJob *job);

@@ -24,6 +24,7 @@ static VsmJob* job_of(VsmManager *manager, const VsmStoredJob *stored, VsmReques
         job->owner_uid = stored->owner_uid;
         job->submitted = stored->submitted;
         job->address = g_strdup(stored->address);
+        job->percent = MIN(stored->percent, 100);
         if (stored->type == VSM_JOB_TYPE_MOVE_SYSTEM)
                 job->move = vsm_move_job_new();
 
@@ -79,6 +80,7 @@ static void recover(VsmManager *manager, const VsmStoredJob *stored) {
                 vsm_system_claim(system);
                 vsm_system_set_job(system, job->number);
                 vsm_system_set_migration(system, VSM_MIGRATION_STATE_SETUP, VSM_REASON_NONE);
+                vsm_system_set_progress(system, job->percent);
         }
 
         if (stored->begun) {
@@ -106,4 +108,36 @@ void vsm_move_recover_all(VsmManager *manager) {
                 recover(manager, unfinished->pdata[i]);
 
         vsm_queue_run(manager->queue);
+}
+
+typedef struct PercentTask {
+        VsmTask task;
+        VsmStore *store;
+        uint64_t job;
+        uint16_t percent;
+} PercentTask;
+
+static void percent_run(VsmTask *task) {
+        PercentTask *t = (PercentTask*) task;
+
+        (void) vsm_store_job_percent(t->store, t->job, t->percent, &task->error);
+}
+
+void vsm_move_keep_progress(VsmManager *manager) {
+        GHashTableIter iter;
+        VsmJob *job;
+
+        g_hash_table_iter_init(&iter, manager->jobs);
+        while (g_hash_table_iter_next(&iter, NULL, (void**) &job)) {
+                PercentTask *t;
+
+                if (!job->move || job->percent == 0)
+                        continue;
+
+                t = vsm_task_new(PercentTask, percent_run, NULL, NULL);
+                t->store = manager->store;
+                t->job = job->number;
+                t->percent = job->percent;
+                vsm_worker_push(manager->worker, VSM_LANE_STORE, &t->task);
+        }
 }

@@ -21,6 +21,7 @@ void vsm_move_job_free(VsmMoveJob *move) {
         sd_event_source_disable_unref(move->tick);
         sd_event_source_disable_unref(move->timeout);
         g_clear_pointer(&move->run, vsm_move_unref);
+        g_clear_pointer(&move->found, g_variant_unref);
         g_free(move);
 }
 
@@ -84,6 +85,7 @@ typedef struct RunTask {
         bool resume;
         VsmMoveOutcome outcome;
         VsmTransferStats stats;
+        GVariant *found;
 } RunTask;
 
 /* Long lane. */
@@ -123,20 +125,26 @@ static void run_run(VsmTask *task) {
                 hook_returned(t);
         } else
                 t->outcome = vsm_move_run(t->move, &hooks, &t->stats, &task->error);
+
+        t->found = vsm_move_reasons(t->move);
 }
 
 static void run_done(VsmTask *task, void *userdata) {
         RunTask *t = (RunTask*) task;
         VsmJob *job = vsm_job_find(userdata, t->job);
 
-        if (job && job->move)
-                vsm_move_job_outcome(job, t->outcome, &t->stats, task->error);
+        if (!job || !job->move)
+                return;
+
+        job->move->found = g_steal_pointer(&t->found);
+        vsm_move_job_outcome(job, t->outcome, &t->stats, task->error);
 }
 
 static void run_free(VsmTask *task) {
         RunTask *t = (RunTask*) task;
 
         vsm_move_unref(t->move);
+        g_clear_pointer(&t->found, g_variant_unref);
         g_free(t->facts.address);
         g_free(t);
 }

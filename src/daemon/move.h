@@ -15,6 +15,9 @@
  *
  * Bus thread only. */
 
+/* Of a job that goes; what still runs for it goes on to its end without it. */
+void vsm_move_job_free(VsmMoveJob *move);
+
 /* Everything is checked and allowed: writes the job down, then answers the call and queues it. Takes
  * request. */
 void vsm_move_job_accept(VsmManager *manager, sd_bus_message *call, VsmSystem *system, VsmRequest *request,
@@ -48,3 +51,7 @@ bool vsm_move_job_set_parameters(VsmJob *job, VsmRequest *wish, sd_bus_message *
 
 /* Jobs that the store says were not at their end, once libvirt's systems are known. */
 void vsm_move_recover_all(VsmManager *manager);
+
+/* An orderly stop: how far they are is written down, so that nobody sees it fall. After a crash libvirt's next
+ * numbers tell. The store lane writes it, which vsm_worker_stop() waits for. */
+void vsm_move_keep_progress(VsmManager *manager);

@@ -79,6 +79,13 @@ bool vsm_store_job_cancel(VsmStore *store, uint64_t number, uint32_t state, GErr
                                  "noting that a job is to be cancelled", error);
 }
 
+bool vsm_store_job_percent(VsmStore *store, uint64_t number, uint16_t percent, GError **error) {
+        VSM_STORE_LOCK(store);
+
+        return vsm_store_run_one(store, vsm_store_bind(store, STORE_JOB_PERCENT, "ut", (unsigned) percent, number),
+                                 "noting how far a job is", error);
+}
+
 bool vsm_store_job_started(VsmStore *store, uint64_t number, uint64_t when, GError **error) {
         VSM_STORE_LOCK(store);
 
@@ -159,6 +166,7 @@ static VsmStoredJob* job_from_row(sqlite3_stmt *row) {
         job->downtime = sqlite3_column_int64(row, c++);
         job->source = vsm_store_column_text(row, c++);
         job->cancel = sqlite3_column_int64(row, c++);
+        job->percent = sqlite3_column_int64(row, c++);
 
         return job;
 }
@@ -177,14 +185,13 @@ GPtrArray* vsm_store_jobs_read(VsmStore *store, sqlite3_stmt *statement, GError 
         g_autoptr(GPtrArray) jobs = g_ptr_array_new_with_free_func((GDestroyNotify) vsm_stored_job_free);
         int r = 0;
 
-        while ((r = sqlite3_step(statement)) == SQLITE_ROW)
+        while ((r = vsm_store_step(statement)) == SQLITE_ROW)
                 g_ptr_array_add(jobs, job_from_row(statement));
 
         if (r != SQLITE_DONE)
                 (void) vsm_store_fail(store, "reading jobs", error);
 
-        (void) sqlite3_reset(statement);
-        (void) sqlite3_clear_bindings(statement);
+        (void) sqlite3_finalize(statement);
         return r == SQLITE_DONE ? g_steal_pointer(&jobs) : NULL;
 }
 
@@ -231,24 +238,21 @@ GPtrArray* vsm_store_systems(VsmStore *store, GError **error) {
         VSM_STORE_LOCK(store);
         g_autoptr(GPtrArray) systems =
                 g_ptr_array_new_with_free_func((GDestroyNotify) vsm_stored_system_free);
-        sqlite3_stmt *statement = vsm_store_bind(store, STORE_SYSTEMS, "");
+        g_autoptr(sqlite3_stmt) statement = vsm_store_bind(store, STORE_SYSTEMS, "");
         int r = 0;
 
-        while ((r = sqlite3_step(statement)) == SQLITE_ROW)
+        while ((r = vsm_store_step(statement)) == SQLITE_ROW)
                 g_ptr_array_add(systems, system_from_row(statement));
 
         if (r != SQLITE_DONE)
                 (void) vsm_store_fail(store, "reading systems", error);
 
-        (void) sqlite3_reset(statement);
         return r == SQLITE_DONE ? g_steal_pointer(&systems) : NULL;
 }
 
 uint64_t vsm_store_install_date(VsmStore *store, uint64_t now, GError **error) {
         VSM_STORE_LOCK(store);
-        sqlite3_stmt *statement = NULL;
-        uint64_t date = 0;
-        int r = 0;
+        g_autoptr(sqlite3_stmt) statement = NULL;
 
         if (!vsm_store_run(store, vsm_store_bind(store, STORE_FACT_KEEP, "st", "install-date", now),
                            "noting the date of installation", error))
@@ -256,12 +260,9 @@ uint64_t vsm_store_install_date(VsmStore *store, uint64_t now, GError **error) {
 
         statement = vsm_store_bind(store, STORE_FACT_GET, "s", "install-date");
 
-        r = sqlite3_step(statement);
-        if (r == SQLITE_ROW)
-                date = sqlite3_column_int64(statement, 0);
-        else
-                (void) vsm_store_fail(store, "reading the date of installation", error);
+        if (vsm_store_step(statement) == SQLITE_ROW)
+                return sqlite3_column_int64(statement, 0);
 
-        (void) sqlite3_reset(statement);
-        return date;
+        (void) vsm_store_fail(store, "reading the date of installation", error);
+        return 0;
 }

@@ -158,27 +158,31 @@ bool vsm_store_number_open(VsmStore *store, bool was_used, GError **error) {
         return write_reserved(store, last + 1, error);
 }
 
+static bool read_number(VsmStore *store, StoreStatement which, const char *what, uint64_t *ret,
+                        GError **error) {
+
+        g_autoptr(sqlite3_stmt) statement = vsm_store_bind(store, which, "");
+
+        if (vsm_store_step(statement) != SQLITE_ROW)
+                return vsm_store_fail(store, what, error);
+
+        *ret = sqlite3_column_int64(statement, 0);
+        return true;
+}
+
 bool vsm_store_number_next(VsmStore *store, uint64_t *ret, GError **error) {
         VSM_STORE_LOCK(store);
+        static const char *const what = "taking a number";
         uint64_t number = 0;
         bool ok = false;
 
         if (!vsm_store_transaction_begin(store, error))
                 return false;
 
-        ok = vsm_store_run(store, store->statements[STORE_NUMBER_FIRST], "taking a number", error) &&
-                vsm_store_run_one(store, store->statements[STORE_NUMBER_NEXT], "taking a number", error);
-
-        if (ok) {
-                sqlite3_stmt *last = store->statements[STORE_NUMBER_LAST];
-
-                ok = sqlite3_step(last) == SQLITE_ROW || vsm_store_fail(store, "taking a number", error);
-                if (ok)
-                        number = sqlite3_column_int64(last, 0);
-                (void) sqlite3_reset(last);
-        }
-
-        ok = ok && vsm_store_number_reserve(store, number, error);
+        ok = vsm_store_run(store, vsm_store_bind(store, STORE_NUMBER_FIRST, ""), what, error) &&
+                vsm_store_run_one(store, vsm_store_bind(store, STORE_NUMBER_NEXT, ""), what, error) &&
+                read_number(store, STORE_NUMBER_LAST, what, &number, error) &&
+                vsm_store_number_reserve(store, number, error);
         ok = vsm_store_transaction_end(store, ok, error);
 
         if (ok)

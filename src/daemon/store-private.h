@@ -18,6 +18,7 @@ typedef enum {
         STORE_JOB_BEGIN,
         STORE_JOB_CANCEL,
         STORE_JOB_STARTED,
+        STORE_JOB_PERCENT,
         STORE_JOB_END,
         STORE_JOBS_UNFINISHED,
         STORE_HISTORY_TRIM,
@@ -38,10 +39,11 @@ typedef enum {
         _STORE_STATEMENT_MAX,
 } StoreStatement;
 
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(sqlite3_stmt, sqlite3_finalize)
+
 struct VsmStore {
         GMutex mutex;                   /* one connection, one transaction at a time */
         sqlite3 *db;
-        sqlite3_stmt *statements[_STORE_STATEMENT_MAX];
         char *path;                     /* of the database */
         int directory_fd;
         uint64_t reserved;              /* no number from here on was given (store-number.c) */
@@ -56,10 +58,14 @@ struct VsmStore {
 bool vsm_store_fail(VsmStore *store, const char *what, GError **error);
 
 /* A statement with its parameters bound, one letter each: 's' const char* (NULL is ""), 'u' anything
- * up to unsigned int, 't' uint64_t. Strings are borrowed until the statement has run. */
+ * up to unsigned int, 't' uint64_t. Strings are borrowed until the statement has run. NULL when it cannot be
+ * prepared: then those below fail with the connection's error, which tells why. */
 sqlite3_stmt* vsm_store_bind(VsmStore *store, StoreStatement which, const char *format, ...);
 
-/* Runs a statement that returns no rows. */
+/* SQLITE_ROW, SQLITE_DONE, or an error of the connection. */
+int vsm_store_step(sqlite3_stmt *statement);
+
+/* Runs a statement that returns no rows, and finalizes it. */
 bool vsm_store_run(VsmStore *store, sqlite3_stmt *statement, const char *what, GError **error);
 
 /* The same, and it must have met exactly one row. */
@@ -75,16 +81,20 @@ char* vsm_store_column_text(sqlite3_stmt *statement, int column);
 
 /* ---- store-schema.c ---- */
 
-/* Sets the connection up, looks whether the file is whole and ours, upgrades it, prepares the
- * statements. *ret_damaged: it is not, or is newer than we are: set it aside. */
+/* Sets the connection up, looks whether the file is whole and ours, upgrades it, sees whether all
+ * statements fit it. *ret_damaged: it is not, or is newer than we are: set it aside. */
 bool vsm_store_schema_open(VsmStore *store, bool *ret_damaged, GError **error);
+
+/* Prepares one for its next run. They are not kept: all together are some 90 KiB, which is much for what
+ * runs a few times in a migration. NULL: the connection has the error. */
+sqlite3_stmt* vsm_store_prepare(VsmStore *store, StoreStatement which);
 
 /* One number from one statement without parameters; missing when there is no row. */
 bool vsm_store_number_get(VsmStore *store, const char *sql, uint64_t missing, uint64_t *ret, GError **error);
 
 /* ---- store-job.c ---- */
 
-/* Runs a statement whose columns are JOB_COLUMNS; the rows as VsmStoredJob. */
+/* Runs a statement whose columns are JOB_COLUMNS, and finalizes it; the rows as VsmStoredJob. */
 GPtrArray* vsm_store_jobs_read(VsmStore *store, sqlite3_stmt *statement, GError **error);
 
 /* ---- store-number.c ---- */

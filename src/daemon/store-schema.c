@@ -59,12 +59,14 @@ static const char *const steps[] = {
         "  PRIMARY KEY(kind, key)) WITHOUT ROWID;"
         "ALTER TABLE jobs ADD COLUMN source TEXT NOT NULL DEFAULT '';"
         "ALTER TABLE jobs ADD COLUMN cancel INTEGER NOT NULL DEFAULT 0;",
+
+        "ALTER TABLE jobs ADD COLUMN percent INTEGER NOT NULL DEFAULT 0;",
 };
 
 #define JOB_COLUMNS                                                                                     \
         "number, type, system, system_name, owner, owner_uid, request, destination, boot_id,"           \
         " submitted, started, ended, state, error_code, error,"                                         \
-        " begun, persistent, autostart, paused, address, bytes, downtime, source, cancel"
+        " begun, persistent, autostart, paused, address, bytes, downtime, source, cancel, percent"
 
 /* They move nothing: they are no history (VSM_JOB_TYPE_CHECK_*). */
 #define IS_CHECK "type BETWEEN 301 AND 304"
@@ -82,6 +84,7 @@ static const char *const statements[_STORE_STATEMENT_MAX] = {
         "UPDATE jobs SET begun = 1, persistent = ?, autostart = ?, paused = ?, address = ?"
         " WHERE number = ? AND ended = 0",
         [STORE_JOB_CANCEL] = "UPDATE jobs SET cancel = max(cancel, ?) WHERE number = ? AND ended = 0",
+        [STORE_JOB_PERCENT] = "UPDATE jobs SET percent = max(percent, ?) WHERE number = ? AND ended = 0",
         [STORE_JOB_STARTED] = "UPDATE jobs SET started = ? WHERE number = ? AND ended = 0",
         [STORE_JOB_END] =
         "UPDATE jobs SET started = max(started, ?), ended = ?, state = ?, error_code = ?, error = ?,"
@@ -200,7 +203,7 @@ static void configure(VsmStore *store) {
 
         /* until it is known to be ours: what is set aside shall be as it was found */
         (void) sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-        (void) sqlite3_db_config(store->db, SQLITE_DBCONFIG_LOOKASIDE, NULL, 256, 64);
+        (void) sqlite3_db_config(store->db, SQLITE_DBCONFIG_LOOKASIDE, NULL, 0, 0);
         (void) sqlite3_extended_result_codes(store->db, 1);
 }
 
@@ -244,13 +247,23 @@ static bool upgrade(VsmStore *store, uint64_t version, bool *ret_damaged, GError
         return true;
 }
 
-static bool prepare(VsmStore *store, bool *ret_damaged, GError **error) {
-        for (int i = 0; i < _STORE_STATEMENT_MAX; i++)
-                if (sqlite3_prepare_v3(store->db, statements[i], -1, SQLITE_PREPARE_PERSISTENT,
-                                       &store->statements[i], NULL) != SQLITE_OK) {
+sqlite3_stmt* vsm_store_prepare(VsmStore *store, StoreStatement which) {
+        sqlite3_stmt *statement = NULL;
+
+        (void) sqlite3_prepare_v2(store->db, statements[which], -1, &statement, NULL);
+        return statement;
+}
+
+/* A table or a column that is not there is found out now, not in the middle of a migration. */
+static bool check_statements(VsmStore *store, bool *ret_damaged, GError **error) {
+        for (int i = 0; i < _STORE_STATEMENT_MAX; i++) {
+                g_autoptr(sqlite3_stmt) statement = vsm_store_prepare(store, (StoreStatement) i);
+
+                if (!statement) {
                         *ret_damaged = error_is_damage(store);
                         return vsm_store_fail(store, "preparing", error);
                 }
+        }
 
         return true;
 }
@@ -265,7 +278,7 @@ bool vsm_store_schema_open(VsmStore *store, bool *ret_damaged, GError **error) {
                  "PRAGMA synchronous = FULL;"
                  "PRAGMA temp_store = MEMORY;"
                  "PRAGMA mmap_size = 0;"
-                 "PRAGMA cache_size = -256",        /* KiB */
+                 "PRAGMA cache_size = -16",         /* KiB */
                  "opening", ret_damaged, error))
                 return false;
 
@@ -298,7 +311,7 @@ bool vsm_store_schema_open(VsmStore *store, bool *ret_damaged, GError **error) {
                 return false;
         }
 
-        if (!upgrade(store, version, ret_damaged, error) || !prepare(store, ret_damaged, error))
+        if (!upgrade(store, version, ret_damaged, error) || !check_statements(store, ret_damaged, error))
                 return false;
 
         (void) sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);

@@ -46,10 +46,10 @@ bool vsm_store_texts_change(VsmStore *store, VsmStoreKind kind, const VsmStoredT
 GPtrArray* vsm_store_texts(VsmStore *store, VsmStoreKind kind, GError **error) {
         VSM_STORE_LOCK(store);
         g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func((GDestroyNotify) vsm_stored_text_free);
-        sqlite3_stmt *statement = vsm_store_bind(store, STORE_TEXTS, "u", (unsigned) kind);
+        g_autoptr(sqlite3_stmt) statement = vsm_store_bind(store, STORE_TEXTS, "u", (unsigned) kind);
         int r = 0;
 
-        while ((r = sqlite3_step(statement)) == SQLITE_ROW) {
+        while ((r = vsm_store_step(statement)) == SQLITE_ROW) {
                 VsmStoredText *text = g_new0(VsmStoredText, 1);
 
                 text->key = vsm_store_column_text(statement, 0);
@@ -60,6 +60,5 @@ GPtrArray* vsm_store_texts(VsmStore *store, VsmStoreKind kind, GError **error) {
         if (r != SQLITE_DONE)
                 (void) vsm_store_fail(store, "reading settings", error);
 
-        (void) sqlite3_reset(statement);
         return r == SQLITE_DONE ? g_steal_pointer(&texts) : NULL;
 }

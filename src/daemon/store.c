@@ -28,11 +28,11 @@ bool vsm_store_fail(VsmStore *store, const char *what, GError **error) {
 }
 
 sqlite3_stmt* vsm_store_bind(VsmStore *store, StoreStatement which, const char *format, ...) {
-        sqlite3_stmt *statement = store->statements[which];
+        sqlite3_stmt *statement = vsm_store_prepare(store, which);
         va_list ap;
 
-        (void) sqlite3_reset(statement);
-        (void) sqlite3_clear_bindings(statement);
+        if (!statement)
+                return NULL;
 
         va_start(ap, format);
 
@@ -58,15 +58,18 @@ sqlite3_stmt* vsm_store_bind(VsmStore *store, StoreStatement which, const char *
         return statement;
 }
 
-bool vsm_store_run(VsmStore *store, sqlite3_stmt *statement, const char *what, GError **error) {
-        bool ok = sqlite3_step(statement) == SQLITE_DONE;
+int vsm_store_step(sqlite3_stmt *statement) {
+        return statement ? sqlite3_step(statement) : SQLITE_ERROR;
+}
 
-        /* before the reset, which may change the message */
+bool vsm_store_run(VsmStore *store, sqlite3_stmt *statement, const char *what, GError **error) {
+        bool ok = vsm_store_step(statement) == SQLITE_DONE;
+
+        /* before it is finalized, which may change the message */
         if (!ok)
                 (void) vsm_store_fail(store, what, error);
 
-        (void) sqlite3_reset(statement);
-        (void) sqlite3_clear_bindings(statement);
+        (void) sqlite3_finalize(statement);
         return ok;
 }
 
@@ -84,12 +87,12 @@ bool vsm_store_run_one(VsmStore *store, sqlite3_stmt *statement, const char *wha
 }
 
 bool vsm_store_transaction_begin(VsmStore *store, GError **error) {
-        return vsm_store_run(store, store->statements[STORE_BEGIN], "beginning a transaction", error);
+        return vsm_store_run(store, vsm_store_bind(store, STORE_BEGIN, ""), "beginning a transaction", error);
 }
 
 bool vsm_store_transaction_end(VsmStore *store, bool ok, GError **error) {
         if (ok)
-                ok = vsm_store_run(store, store->statements[STORE_COMMIT], "writing a transaction", error);
+                ok = vsm_store_run(store, vsm_store_bind(store, STORE_COMMIT, ""), "writing a transaction", error);
 
         /* some errors have taken it back already */
         if (!ok && !sqlite3_get_autocommit(store->db))
@@ -105,9 +108,6 @@ char* vsm_store_column_text(sqlite3_stmt *statement, int column) {
 }
 
 static void close_database(VsmStore *store) {
-        for (int i = 0; i < _STORE_STATEMENT_MAX; i++)
-                g_clear_pointer(&store->statements[i], sqlite3_finalize);
-
         g_clear_pointer(&store->db, sqlite3_close);
 }
 

@@ -40,6 +40,7 @@ typedef struct VsmStoredJob {
         /* what it cost */
         uint64_t bytes;
         uint32_t downtime;              /* ms */
+        uint16_t percent;               /* when the daemon stopped; not at its end */
         char *source;                   /* name of the host that it left, as it was then; "" = from a
                                          * version that did not write it down */
 } VsmStoredJob;
@@ -71,6 +72,9 @@ bool vsm_store_job_begin(VsmStore *store, uint64_t number, bool persistent, bool
 
 /* A cancel was accepted: it is kept up after a restart. state is 4 (Terminate) or 5 (Kill). */
 bool vsm_store_job_cancel(VsmStore *store, uint64_t number, uint32_t state, GError **error);
+
+/* How far it was when the daemon stopped: it will not be shown below that. */
+bool vsm_store_job_percent(VsmStore *store, uint64_t number, uint16_t percent, GError **error);
 
 bool vsm_store_job_started(VsmStore *store, uint64_t number, uint64_t when, GError **error);
 

@@ -3,40 +3,11 @@
 /* Whether the other host has room for the guest's memory: ordinary memory, or huge pages, which are set
  * apart before and count as used. Workers. */
 
-#include <string.h>
-
 #include "daemon/virt/check.h"
 #include "shared/error.h"
 
 #define CAPABILITIES_MAX (4U << 20)     /* bytes; a large host has some 100 KiB */
 #define NODES_MAX        1024
-
-/* KiB that can be had: what the kernel would give up counts, which virNodeGetFreeMemory() leaves out. */
-static bool available_memory(virConnectPtr connection, uint64_t *ret, GError **error) {
-        g_autofree virNodeMemoryStats *stats = NULL;
-        uint64_t sum = 0;
-        int n = 0;
-
-        if (virNodeGetMemoryStats(connection, VIR_NODE_MEMORY_STATS_ALL_CELLS, NULL, &n, 0) < 0 || n <= 0)
-                goto fail;
-
-        stats = g_new0(virNodeMemoryStats, n);
-        if (virNodeGetMemoryStats(connection, VIR_NODE_MEMORY_STATS_ALL_CELLS, stats, &n, 0) < 0)
-                goto fail;
-
-        for (int i = 0; i < n; i++)
-                if (strcmp(stats[i].field, VIR_NODE_MEMORY_STATS_FREE) == 0 ||
-                    strcmp(stats[i].field, VIR_NODE_MEMORY_STATS_BUFFERS) == 0 ||
-                    strcmp(stats[i].field, VIR_NODE_MEMORY_STATS_CACHED) == 0)
-                        sum += stats[i].value;
-
-        *ret = sum;
-        return true;
-
-fail:
-        vsm_virt_error_as(error, VSM_ERROR_FAILED, "A host does not tell how much memory it has");
-        return false;
-}
 
 /* KiB; 0 with error */
 static uint64_t needed_memory(VsmCheck *check, GError **error) {
@@ -56,11 +27,11 @@ bool vsm_check_memory(VsmCheck *check, GError **error) {
                 return true;
 
         needed = needed_memory(check, error);
-        if (needed == 0 || !available_memory(check->there, &available, error))
+        if (needed == 0 || !vsm_peer_available_memory(check->peer, &available, error))
                 return false;
 
-        if (available < needed) {
-                g_autofree char *has = g_strdup_printf("%" G_GUINT64_FORMAT, available / 1024);
+        if (available / 1024 < needed) {
+                g_autofree char *has = g_strdup_printf("%" G_GUINT64_FORMAT, available / 1024 / 1024);
                 g_autofree char *needs = g_strdup_printf("%" G_GUINT64_FORMAT, (needed + 1023) / 1024);
 
                 vsm_reasons_add(check->reasons, "not-enough-memory", check->host, NULL,

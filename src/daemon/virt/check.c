@@ -224,14 +224,13 @@ static void ask_source(VsmCheck *check, int64_t deadline, VsmCancel *cancel) {
 
 /* ---- reaching the destination ---- */
 
-static void add_unreachable(VsmCheck *check, const GError *error) {
-        const char *fault = NULL, *code;
+void vsm_check_unreachable(VsmReasons *reasons, const VsmDestination *destination, const GError *error) {
+        const char *host = destination->host, *fault = NULL, *code;
 
-        if (check->options.destination->authentication == VSM_AUTHENTICATION_X509)
+        if (destination->authentication == VSM_AUTHENTICATION_X509)
                 fault = vsm_tls_fault(error->message);
         if (fault) {
-                vsm_reasons_add(check->reasons, "tls-certificate", check->host, error->message,
-                                check->host, fault, NULL);
+                vsm_reasons_add(reasons, "tls-certificate", host, error->message, host, fault, NULL);
                 return;
         }
 
@@ -249,7 +248,7 @@ static void add_unreachable(VsmCheck *check, const GError *error) {
                 code = "destination-unreachable";
         }
 
-        vsm_reasons_add(check->reasons, code, check->host, error->message, check->host, NULL);
+        vsm_reasons_add(reasons, code, host, error->message, host, NULL);
 }
 
 /* ---- running ---- */
@@ -296,7 +295,7 @@ static void* run_thread(void *input, GError **error) {
         peer = vsm_peer_open(check->options.destination, MAX(left, 0), run->cancel, &local);
         if (!peer) {
                 if (local->code != VSM_ERROR_CANCELLED)
-                        add_unreachable(check, local);
+                        vsm_check_unreachable(check->reasons, check->options.destination, local);
                 return check;
         }
 

@@ -101,3 +101,8 @@ bool vsm_check_ports(VsmCheck *check, GError **error);
 /* What is wrong with a certificate, in words that complete "its TLS certificate is not accepted: …", when
  * that is what these of libvirt and GnuTLS say; NULL when they speak of something else. Static text. */
 const char* vsm_tls_fault(const char *text);
+
+/* ---- for moves as well ---- */
+
+/* Why a control connection could not be made, as a reason. */
+void vsm_check_unreachable(VsmReasons *reasons, const VsmDestination *destination, const GError *error);

@@ -43,12 +43,12 @@ static VsmSettleVerdict decide_running(const VsmSettleView *view) {
                  * was paused before arrives paused. */
                 if (view->stopped && !view->was_paused)
                         return first(VSM_STEP_HOLD_HERE, VSM_STEP_TIDY_STAYED, VSM_MOVE_STAYED,
-                                     "it runs here and could not be paused, and the other host could not be "
-                                     "asked whether a copy runs there too");
+                                     "it runs here and could not be paused, and the other host could not "
+                                     "be asked whether a copy runs there too");
 
                 return first(VSM_STEP_ASK_AGAIN, VSM_STEP_TIDY_STAYED, VSM_MOVE_STAYED,
-                             "it runs here, but the other host could not be asked whether a copy runs there "
-                             "too");
+                             "it runs here, but the other host could not be asked whether a copy runs "
+                             "there too");
 
         case VSM_SIDE_PAUSED:
                 /* Sent while paused, and resumed here since: the copy there has not run. */
@@ -59,14 +59,12 @@ static VsmSettleVerdict decide_running(const VsmSettleView *view) {
 
                 return done(VSM_STEP_SUSPEND_HERE, VSM_MOVE_TWICE,
                             "it runs here and has run on the other host, where it is paused now; the copy "
-                            "here was "
-                            "paused too: destroy one of them");
+                            "here was paused too: destroy one of them");
 
         case VSM_SIDE_CRASHED:
                 return done(VSM_STEP_SUSPEND_HERE, VSM_MOVE_TWICE,
-                            "it runs here and has crashed on the other host; the copy here was paused: look "
-                            "at its "
-                            "disks, then destroy one of them");
+                            "it runs here and has crashed on the other host; the copy here was paused: "
+                            "look at its disks, then destroy one of them");
 
         default:
                 return done(VSM_STEP_SUSPEND_HERE, VSM_MOVE_TWICE,
@@ -82,8 +80,8 @@ static VsmSettleVerdict decide_held(const VsmSettleView *view) {
         case VSM_SIDE_OFF_MIGRATED:
                 if (!view->defined_there_before || view->there == VSM_SIDE_OFF_MIGRATED)
                         return done(VSM_STEP_LEAVE, VSM_MOVE_UNKNOWN,
-                                    "it was paused here, and it is off on the other host, where it may have "
-                                    "run: resume it here only if it did not");
+                                    "it was paused here, and it is off on the other host, where it may "
+                                    "have run: resume it here only if it did not");
                 /* fall through */
         case VSM_SIDE_ABSENT:
                 return first(VSM_STEP_RESUME_HERE, VSM_STEP_LEAVE, VSM_MOVE_UNKNOWN,
@@ -134,8 +132,8 @@ static VsmSettleVerdict decide_paused(const VsmSettleView *view) {
                              "there");
 
         case VSM_SIDE_PAUSED:
-                return done(VSM_STEP_LEAVE, VSM_MOVE_TWICE, "it is paused on both hosts: destroy one of "
-                                                            "them");
+                return done(VSM_STEP_LEAVE, VSM_MOVE_TWICE,
+                            "it is paused on both hosts: destroy one of them");
 
         default:
                 return done(VSM_STEP_LEAVE, VSM_MOVE_TWICE,
@@ -143,15 +141,21 @@ static VsmSettleVerdict decide_paused(const VsmSettleView *view) {
         }
 }
 
+/* It is here alone, and paused: as somebody wanted it, or by the migration that failed. */
+static VsmSettleVerdict paused_again(const VsmSettleView *view) {
+        if (view->was_paused)
+                return done(VSM_STEP_TIDY_STAYED, VSM_MOVE_STAYED, NULL);
+
+        return first(VSM_STEP_RESUME_HERE, VSM_STEP_LEAVE, VSM_MOVE_UNKNOWN,
+                     "it is paused here after a failed migration and could not be resumed: resume it");
+}
+
 /* Sent completely, and libvirt here does not know what became of it. */
 static VsmSettleVerdict decide_handed_over(const VsmSettleView *view) {
         switch (view->there) {
 
         case VSM_SIDE_ABSENT:
-                return view->was_paused ? done(VSM_STEP_TIDY_STAYED, VSM_MOVE_STAYED, NULL) :
-                        first(VSM_STEP_RESUME_HERE, VSM_STEP_LEAVE, VSM_MOVE_UNKNOWN,
-                              "it is paused here after a failed migration and could not be resumed: resume "
-                              "it");
+                return paused_again(view);
 
         case VSM_SIDE_OFF:
         case VSM_SIDE_OFF_MIGRATED:
@@ -161,13 +165,9 @@ static VsmSettleVerdict decide_handed_over(const VsmSettleView *view) {
                 if (!view->defined_there_before || view->there == VSM_SIDE_OFF_MIGRATED)
                         return done(VSM_STEP_LEAVE, VSM_MOVE_UNKNOWN,
                                     "it is paused here and off on the other host, where it may have run: "
-                                    "resume it "
-                                    "here only if it did not, else destroy it here");
+                                    "resume it here only if it did not, else destroy it here");
 
-                return view->was_paused ? done(VSM_STEP_TIDY_STAYED, VSM_MOVE_STAYED, NULL) :
-                        first(VSM_STEP_RESUME_HERE, VSM_STEP_LEAVE, VSM_MOVE_UNKNOWN,
-                              "it is paused here after a failed migration and could not be resumed: resume "
-                              "it");
+                return paused_again(view);
 
         case VSM_SIDE_RUNNING:
         case VSM_SIDE_HANDED_OVER:
@@ -183,26 +183,23 @@ static VsmSettleVerdict decide_handed_over(const VsmSettleView *view) {
 
                 return done(VSM_STEP_LEAVE, VSM_MOVE_MOVED_UNVERIFIED,
                             "it was started on the other host and is paused there: resume it there, then "
-                            "destroy "
-                            "the paused copy here");
+                            "destroy the paused copy here");
 
         case VSM_SIDE_INCOMING:
                 return first(VSM_STEP_CLEAN_THERE, VSM_STEP_LEAVE, VSM_MOVE_UNKNOWN,
                              "it is paused here, and the incomplete copy on the other host could not be "
-                             "removed: "
-                             "destroy that, then resume it here");
+                             "removed: destroy that, then resume it here");
 
         case VSM_SIDE_STOPPING:
         case VSM_SIDE_UNKNOWN:
                 return first(VSM_STEP_ASK_AGAIN, VSM_STEP_LEAVE, VSM_MOVE_UNKNOWN,
                              "it was handed over and is paused here, and the other host could not be asked "
-                             "whether "
-                             "it runs there: resume it here only if it does not");
+                             "whether it runs there: resume it here only if it does not");
 
         default:
                 return done(VSM_STEP_LEAVE, VSM_MOVE_UNKNOWN,
-                            "it was handed over and failed on the other host; the copy here is paused: look "
-                            "at both");
+                            "it was handed over and failed on the other host; the copy here is paused: "
+                            "look at both");
         }
 }
 
@@ -227,20 +224,20 @@ static VsmSettleVerdict decide_gone(const VsmSettleView *view) {
                              "it arrived on the other host and is shutting down there");
 
         case VSM_SIDE_OFF:
-                return done(VSM_STEP_TIDY_MOVED, VSM_MOVE_LOST, "it left this host and is off on the other "
-                                                                "one");
+                return done(VSM_STEP_TIDY_MOVED, VSM_MOVE_LOST,
+                            "it left this host and is off on the other one");
 
         case VSM_SIDE_OFF_MIGRATED:
                 return done(VSM_STEP_TIDY_MOVED, VSM_MOVE_MOVED_UNVERIFIED,
                             "it arrived on the other host and has been sent on from there");
 
         case VSM_SIDE_CRASHED:
-                return done(VSM_STEP_TIDY_MOVED, VSM_MOVE_LOST, "it left this host and has crashed on the "
-                                                                "other one");
+                return done(VSM_STEP_TIDY_MOVED, VSM_MOVE_LOST,
+                            "it left this host and has crashed on the other one");
 
         case VSM_SIDE_ABSENT:
-                return done(VSM_STEP_TIDY_STAYED, VSM_MOVE_LOST, "it runs neither here nor on the other "
-                                                                 "host");
+                return done(VSM_STEP_TIDY_STAYED, VSM_MOVE_LOST,
+                            "it runs neither here nor on the other host");
 
         /* The only copy of its memory, maybe: not ours to destroy. */
         case VSM_SIDE_INCOMING:
@@ -249,9 +246,8 @@ static VsmSettleVerdict decide_gone(const VsmSettleView *view) {
 
         case VSM_SIDE_UNKNOWN:
                 return sent ? first(VSM_STEP_ASK_AGAIN, VSM_STEP_LEAVE, VSM_MOVE_MOVED_UNVERIFIED,
-                                    "libvirt here says that it left, but the other host could not be asked: "
-                                    "its "
-                                    "definition here is kept") :
+                                    "libvirt here says that it left, but the other host could not be "
+                                    "asked: its definition here is kept") :
                         first(VSM_STEP_ASK_AGAIN, VSM_STEP_LEAVE, VSM_MOVE_UNKNOWN,
                               "it is not here any more, and the other host could not be asked whether it "
                               "runs there");
@@ -276,8 +272,8 @@ static VsmSettleVerdict decide_off(const VsmSettleView *view) {
 
         case VSM_SIDE_INCOMING:
                 return first(VSM_STEP_CLEAN_THERE, VSM_STEP_TIDY_STAYED, VSM_MOVE_LOST,
-                             "it was shut down here during the migration; an incomplete copy is left on the "
-                             "other host");
+                             "it was shut down here during the migration; an incomplete copy is left on "
+                             "the other host");
 
         case VSM_SIDE_UNKNOWN:
                 return first(VSM_STEP_ASK_AGAIN, VSM_STEP_LEAVE, VSM_MOVE_UNKNOWN,

@@ -13,7 +13,9 @@ bool vsm_move_check_cancelled(VsmMove *move, GError **error) {
         return false;
 }
 
-bool vsm_move_check_idle(virDomainPtr domain, VsmSettle *settle, GError **error) {
+bool vsm_move_check_idle(VsmMove *move, virDomainPtr domain, VsmSettle *settle, GError **error) {
+        virDomainJobOperation operation = VIR_DOMAIN_JOB_OPERATION_UNKNOWN;
+        VsmTransferStats stats;
         bool job;
 
         if (!vsm_side_has_job(domain, &job, error))
@@ -21,6 +23,10 @@ bool vsm_move_check_idle(virDomainPtr domain, VsmSettle *settle, GError **error)
 
         if (job) {
                 settle->busy = true;
+                (void) vsm_stats_read(domain, false, &stats, &operation, NULL);
+                vsm_reasons_add(move->reasons, operation == VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT ||
+                                operation == VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN ?
+                                "migration-running" : "job-running", settle->name, NULL, settle->name, NULL);
                 g_set_error(error, VSM_ERROR, VSM_ERROR_SYSTEM_IN_USE,
                             "libvirt is already running a job of system '%s' (a migration, a save, a "
                             "backup, ...): "
@@ -45,13 +51,14 @@ virDomainPtr vsm_move_look_here(VsmMove *move, VsmSettle *settle, VsmMoveFacts *
                 return NULL;
 
         settle->name = g_strdup(virDomainGetName(domain));
-        if (!vsm_move_check_idle(domain, settle, error) ||
+        if (!vsm_move_check_idle(move, domain, settle, error) ||
             !vsm_side_look(settle->source, move->options.uuid, VSM_HOST_HERE, &side,
                            &settle->running_reason, error) ||
             !vsm_domain_snapshot(domain, &info, error))
                 return NULL;
 
         if (!info || (side != VSM_SIDE_RUNNING && side != VSM_SIDE_PAUSED)) {
+                vsm_reasons_add(move->reasons, "not-running", settle->name, NULL, settle->name, NULL);
                 g_set_error(error, VSM_ERROR, VSM_ERROR_INVALID_STATE,
                             "System '%s' is %s: only one that runs or is paused can be "
                             "migrated", settle->name,
@@ -78,6 +85,7 @@ bool vsm_move_check_there(VsmMove *move, VsmSettle *settle, GError **error) {
                 return false;
 
         if (*other && g_ascii_strcasecmp(other, uuid) != 0) {
+                vsm_reasons_add(move->reasons, "name-in-use", host, NULL, settle->name, host, other, NULL);
                 g_set_error(error, VSM_ERROR, VSM_ERROR_INCOMPATIBLE_PARAMETERS,
                             "Host '%s' has another system with the name '%s' (UUID %s): rename one of them",
                             host, settle->name, other);
@@ -90,6 +98,7 @@ bool vsm_move_check_there(VsmMove *move, VsmSettle *settle, GError **error) {
         settle->defined_there_before = true;
 
         if (g_strcmp0(info->name, settle->name) != 0) {
+                vsm_reasons_add(move->reasons, "uuid-in-use", host, NULL, settle->name, host, info->name, NULL);
                 g_set_error(error, VSM_ERROR, VSM_ERROR_INCOMPATIBLE_PARAMETERS,
                             "Host '%s' has a system '%s' with the UUID of '%s': undefine it there",
                             host, info->name, settle->name);
@@ -99,6 +108,8 @@ bool vsm_move_check_there(VsmMove *move, VsmSettle *settle, GError **error) {
         if (info->state == VSM_DOMAIN_OFF)
                 return true;
 
+        vsm_reasons_add(move->reasons, info->state == VSM_DOMAIN_SAVED ? "saved-image-there" : "uuid-in-use",
+                        host, NULL, settle->name, host, info->name, NULL);
         if (info->state == VSM_DOMAIN_SAVED)
                 g_set_error(error, VSM_ERROR, VSM_ERROR_INCOMPATIBLE_PARAMETERS,
                             "Host '%s' has a saved image of system '%s', from which it would start there: "

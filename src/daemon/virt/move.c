@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "daemon/virt/check.h"
 #include "daemon/virt/move-private.h"
 #include "daemon/virt/params.h"
 #include "daemon/virt/patience.h"
@@ -22,6 +23,7 @@ VsmMove* vsm_move_new(VsmVirt *virt, const VsmMoveOptions *options) {
         move->options = *options;
         move->options.destination = vsm_destination_copy(options->destination);
         move->cancel = vsm_cancel_new();
+        move->reasons = vsm_reasons_new();
         return move;
 }
 
@@ -36,11 +38,16 @@ void vsm_move_unref(VsmMove *move) {
 
         vsm_destination_free(move->options.destination);
         vsm_cancel_unref(move->cancel);
+        vsm_reasons_unref(move->reasons);
         g_free(move);
 }
 
 void vsm_move_cancel(VsmMove *move) {
         vsm_cancel_fire(move->cancel);
+}
+
+GVariant* vsm_move_reasons(VsmMove *move) {
+        return vsm_reasons_to_variant(move->reasons);
 }
 
 void vsm_move_handed_over(VsmMove *move) {
@@ -51,8 +58,7 @@ void vsm_move_handed_over(VsmMove *move) {
 static bool change_here(VsmMove *move, VsmSettle *settle, virDomainPtr domain, GError **error) {
         unsigned long long former = 0;
 
-        if (settle->facts->autostart &&
-            !vsm_domain_set_autostart(settle->source, move->options.uuid, false, error))
+        if (settle->facts->autostart && !vsm_settle_set_autostart(settle, false, error))
                 return false;
 
         if (move->options.max_downtime == 0)
@@ -127,7 +133,7 @@ static bool next_address(
 
         if (!vsm_side_look(settle->source, move->options.uuid, VSM_HOST_HERE, &side, NULL, &error) ||
             side != (facts->paused ? VSM_SIDE_PAUSED : VSM_SIDE_RUNNING) ||
-            !vsm_move_check_idle(domain, settle, &error))
+            !vsm_move_check_idle(move, domain, settle, &error))
                 return false;
 
         peer = vsm_peer_open_next(move->options.destination, avoid, DIAL_USEC, move->cancel, &error);
@@ -188,6 +194,9 @@ static bool call_libvirt(
                 return true;
         }
 
+        if (is_no_connection(local, facts->address) && !vsm_cancel_fired(move->cancel))
+                vsm_check_unreachable(move->reasons, move->options.destination, local);
+
         /* libvirtd here passes on what its own connection to the other host failed with. */
         if (virConnectIsAlive(settle->source) == 1) {
                 bool job;
@@ -211,21 +220,26 @@ static virDomainPtr prepare(
                 GError **error) {
 
         g_autoptr(virDomain) domain = NULL;
+        g_autoptr(GError) local = NULL;
 
         domain = vsm_move_look_here(move, settle, facts, error);
         if (!domain)
                 return NULL;
 
-        settle->peer = vsm_peer_open_dialled(move->options.destination, DIAL_USEC, move->cancel, error);
-        if (!settle->peer)
+        settle->peer = vsm_peer_open_dialled(move->options.destination, DIAL_USEC, move->cancel, &local);
+        if (!settle->peer) {
+                if (!g_error_matches(local, VSM_ERROR, VSM_ERROR_CANCELLED))
+                        vsm_check_unreachable(move->reasons, move->options.destination, local);
+                g_propagate_error(error, g_steal_pointer(&local));
                 return NULL;
+        }
 
         settle->had_peer = true;
         facts->address = g_strdup(vsm_peer_address(settle->peer));
         if (!vsm_move_params_build(&move->options, facts->persistent, facts->address, params, error) ||
             !vsm_move_check_there(move, settle, error) ||
             !vsm_move_check_cancelled(move, error) ||
-            !vsm_move_check_idle(domain, settle, error))
+            !vsm_move_check_idle(move, domain, settle, error))
                 return NULL;
 
         if (hooks && hooks->prepared && !hooks->prepared(facts, hooks->userdata, error))

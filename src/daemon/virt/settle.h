@@ -47,6 +47,9 @@ VsmMoveOutcome vsm_settle_run(VsmSettle *settle, const GError *cause, GError **e
 bool vsm_settle_need_source(VsmSettle *settle, GError **error);
 bool vsm_settle_need_peer(VsmSettle *settle, GError **error);
 
+/* The mark of the definition here. The source is open. libvirt 9 has no event for it, so this makes one. */
+bool vsm_settle_set_autostart(VsmSettle *settle, bool autostart, GError **error);
+
 /* Takes the changes back that were made here for the move. */
 bool vsm_settle_restore_here(VsmSettle *settle, GError **error);
 

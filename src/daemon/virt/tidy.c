@@ -64,6 +64,14 @@ static bool restore_downtime(VsmSettle *settle, GError **error) {
         return true;
 }
 
+bool vsm_settle_set_autostart(VsmSettle *settle, bool autostart, GError **error) {
+        if (!vsm_domain_set_autostart(settle->source, settle->options->uuid, autostart, error))
+                return false;
+
+        vsm_virt_emit(settle->virt, VSM_VIRT_DOMAIN_CHANGED, settle->options->uuid, 0);
+        return true;
+}
+
 bool vsm_settle_restore_here(VsmSettle *settle, GError **error) {
         bool ok = false;
 
@@ -72,7 +80,7 @@ bool vsm_settle_restore_here(VsmSettle *settle, GError **error) {
                 g_autoptr(GError) local = NULL;
 
                 ok = vsm_settle_need_source(settle, &local) &&
-                        vsm_domain_set_autostart(settle->source, settle->options->uuid, true, &local);
+                        vsm_settle_set_autostart(settle, true, &local);
                 if (ok)
                         break;
 

@@ -12,7 +12,7 @@
 /* The whole face of libvirt to the rest of the daemon. No vir* type, flag or constant passes it.
  *
  * Threads: everything here that is marked "blocks" is for a worker, never for the bus thread. The
- * event callback runs on libvirt's event thread: it copies what it needs and goes. Structs are
+ * event callback runs on libvirt's event thread or a worker: it copies what it needs and goes. Structs are
  * plain data, owned by who holds them. Errors are in VSM_ERROR; libvirt's own text stands at the
  * end of the message, for GetErrorEx, and never in a property.
  *
@@ -248,6 +248,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VsmMove, vsm_move_unref)
  * autostart back where the guest is, removes the definition here. error is set in every outcome
  * but VSM_MOVE_MOVED. ret_stats are libvirt's final ones, all 0 when there are none. */
 VsmMoveOutcome vsm_move_run(VsmMove *move, const VsmMoveHooks *hooks, VsmTransferStats *ret_stats, GError **error);
+
+/* Any thread. What was found to stand against it before libvirt's call, as aa{sv} (CIM_Error dicts); a full
+ * reference. Empty when nothing was, as when the call itself failed. */
+GVariant* vsm_move_reasons(VsmMove *move);
 
 /* Any thread, returns at once: dials stop, a call not yet made is not made. A running libvirt job
  * needs vsm_move_abort() besides. */
