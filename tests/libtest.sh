@@ -251,7 +251,9 @@ wait_for_line() { # FILE REGEX [SECONDS]
   return 1
 }
 
-# For the few things that nobody announces. Prefer anything else.
+# For the few things that nobody announces: what libvirt has no event for, a file that appears in a host, how a
+# process stands. For all else there is something that wakes up by the event itself: wait_for_line, and on hosts
+# wait_service, wait_prop and wait_console.
 wait_until() { # SECONDS COMMAND...
   local end=$((SECONDS + $(scaled "$1")))
   shift

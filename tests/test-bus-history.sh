@@ -162,7 +162,7 @@ EOF
   assert_eq "$(jobs A 2 Limit u 1000 Offset u 9999 | wc -w)" 1 "the last page"
 }
 
-hosts_need kvm gdbus python3
+hosts_need gdbus python3
 hosts_setup "$@"
 guest_start A web --ws 8
 guest_start A mail --ws 8

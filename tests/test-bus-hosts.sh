@@ -181,7 +181,7 @@ strict() {
     '^ubaa\{sv\} 0 true' "allowed"
 }
 
-hosts_need kvm gdbus
+hosts_need gdbus
 hosts_setup "$@"
 
 added_and_removed

@@ -135,7 +135,7 @@ second_daemon() {
   assert_eq "$(unit MainPID) $(unit NRestarts)" "$pid 0" "the first did not notice"
 }
 
-hosts_need kvm gdbus python3
+hosts_need gdbus python3
 hosts_setup "$@"
 
 guest_define A still

@@ -127,7 +127,7 @@ EOT
     "$(find interfaces -name "$VSM_NAME*.xml" | wc -l)" "each file was compared, or is absent"
 }
 
-hosts_need kvm python3
+hosts_need python3
 hosts_setup "$@"
 
 bus_caller=$test_dir/bus-caller

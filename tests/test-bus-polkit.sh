@@ -271,7 +271,7 @@ no_polkit() {
   assert_eq "$(prop A "$web" "$VSM_NAME.System" MigrationState)" 0 "and it is reset"
 }
 
-hosts_need kvm gdbus
+hosts_need gdbus
 hosts_setup "$@"
 
 guest_start A web --ws 8 --rate 20

@@ -247,7 +247,7 @@ host_renamed() {
   assert_eq "$(count_told SystemName)" 2 "each change was told"
 }
 
-hosts_need kvm gdbus
+hosts_need gdbus
 hosts_setup "$@"
 
 service_values

@@ -48,7 +48,6 @@ networks_come_and_go() {
   remove_networks
 }
 
-hosts_need kvm
 hosts_setup "$@"
 
 guest_start A held --ws 8 --rate 20

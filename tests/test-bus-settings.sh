@@ -201,7 +201,7 @@ queue() {
   wait_prop A "$second" "$VSM_NAME.Job" JobState '^8$' >/dev/null
 }
 
-hosts_need kvm gdbus python3
+hosts_need gdbus python3
 hosts_setup "$@"
 
 taken

@@ -195,7 +195,7 @@ odd_names() {
   assert_as_virsh
 }
 
-hosts_need kvm gdbus
+hosts_need gdbus
 hosts_setup "$@"
 monitor_start A bus.A
 

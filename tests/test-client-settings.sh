@@ -349,7 +349,7 @@ vsmctl_de() { # ARGUMENTS...
   host_run A env LC_ALL=C.UTF-8 LANGUAGE=de vsmctl "$@" >out 2>err </dev/null || status=$?
 }
 
-hosts_need kvm script
+hosts_need script
 hosts_setup "$@"
 guest_start A web
 

@@ -8,68 +8,6 @@
 # shellcheck disable=SC2154 # test_dir is from libtest.sh
 . "$test_dir/libhosts.sh"
 
-system_path() { # HOST NAME
-  printf '%s/system/%s\n' "$VSM_ROOT" "$(guest_uuid "$1" "$2" | tr - _)"
-}
-
-system_prop() { # HOST NAME PROPERTY
-  prop "$1" "$(system_path "$1" "$2")" "$VSM_NAME.System" "$3"
-}
-
-wait_system() { # HOST NAME PROPERTY REGEX
-  wait_prop "$1" "$(system_path "$1" "$2")" "$VSM_NAME.System" "$3" "$4" >/dev/null
-}
-
-job_prop() { # HOST JOB PROPERTY
-  prop "$1" "$2" "$VSM_NAME.Job" "$3"
-}
-
-wait_job() { # HOST JOB REGEX [SECONDS]: until its JobState matches
-  wait_prop "$1" "$2" "$VSM_NAME.Job" JobState "${@:3}" >/dev/null
-}
-
-migrate() { # FROM NAME DESTINATION [settings as busctl takes them]: prints the path of the job
-  local reply
-  [ $# -gt 3 ] || set -- "$@" 0
-  reply=$(call "$1" "$VSM_ROOT" "$VSM_NAME" MigrateVirtualSystemToHost 'osa{sv}a{sv}aa{sv}' \
-    "$(system_path "$1" "$2")" "$3" "${@:4}" 0 0)
-  assert_match "$reply" "^uo 4096 \"$VSM_ROOT/job/[0-9]+\"$" "the call gives a job"
-  reply=${reply#*\"}
-  printf '%s\n' "${reply%\"}"
-}
-
-# gdbus names the error, busctl does not.
-assert_refused() { # ERROR HOST PATH INTERFACE.METHOD [arguments as gdbus takes them]
-  assert_fails_with "$VSM_NAME.Error.$1:" host_run "$2" gdbus call --system --dest "$VSM_NAME" \
-    --object-path "$3" --method "${@:4}"
-}
-
-request() { # HOST JOB STATE: asks for a state of the job, prints the return value
-  local reply
-  reply=$(call "$1" "$2" "$VSM_NAME.Job" RequestStateChange qt "$3" 0)
-  printf '%s\n' "${reply#u }"
-}
-
-# Held in its transfer by a limit that it cannot reach the end with.
-hold() { # FROM NAME TO [SETTING TYPE VALUE]...: prints the path of the job
-  migrate "$1" "$2" "$(host_name "$3")" $((($# - 3) / 3 + 1)) Bandwidth q 1 "${@:4}"
-}
-
-# As before the migration: it runs here, and there is nothing of it there, not even a process.
-assert_stayed() { # HERE THERE NAME
-  assert_guest_on "$1" "$3"
-  assert_eq "$(guest_state "$2" "$3")" none "no definition of $3 on host $2"
-  assert_eq "$(host_run "$2" pgrep -c qemu-system || true)" 0 "no QEMU on host $2"
-  assert_eq "$(prop "$1" "$VSM_ROOT" "$VSM_NAME" ActiveVirtualSystemMigrationCount)" 0 "no migration is counted"
-  assert_eq "$(system_prop "$1" "$3" OperatingStatus)" 0 "OperatingStatus of $3"
-  wait_tick "$3"
-  assert_guest_good "$3"
-}
-
-autostart() { # HOST NAME: enable or disable, as virsh has it
-  host_run "$1" virsh -q dominfo --domain "$2" | awk '/^Autostart/ { print $2 }'
-}
-
 FAIL=$((0x80004005)) BUSY=$((0x800700AA))
 
 assert_failed() { # NAME JOB [REASON]
@@ -96,20 +34,12 @@ reset() { # NAME
 
 # There and back again: what failed did no lasting harm on either host.
 assert_goes_well() { # NAME
-  local job
-  job=$(migrate A "$1" "$(host_name B)")
-  wait_job A "$job" '^(7|8|9|10|32768)$'
-  assert_eq "$(job_prop A "$job" JobState)" 7 "the same migration goes well now"
-  assert_guest_on B "$1"
+  assert_moves A B "$1"
   wait_system B "$1" OperatingStatus '^0$'
-  job=$(migrate B "$1" "$(host_name A)")
-  wait_job B "$job" '^(7|8|9|10|32768)$'
-  assert_eq "$(job_prop B "$job" JobState)" 7 "and back"
+  assert_moves B A "$1"
   wait_system A "$1" OperatingStatus '^0$'
   assert_eq "$(system_prop A "$1" MigrationState) $(system_prop A "$1" MigrationFailureReason)" "0 0" "no trace"
   assert_eq "$(autostart A "$1")" enable "autostart came back"
-  assert_guest_on A "$1"
-  assert_guest_good "$1"
 }
 
 libvirtd_there() { # COMMAND...: what happens to it while memory moves
@@ -127,7 +57,7 @@ name_taken() {
   guest_define B web
   job=$(migrate A web "$(host_name B)")
   assert_failed web "$job"
-  assert_errors "$job" 'another system with the name'
+  assert_errors "$job" '"MessageID" s "name-in-use".*another system with the name'
   assert_eq "$(guest_state B web)" "shut off" "the other one is left alone"
   assert_guest_on A web
   host_run B virsh -q undefine --domain web
@@ -140,7 +70,7 @@ uuid_taken() {
     host_run B virsh -q define /dev/stdin
   job=$(migrate A web "$(host_name B)")
   assert_failed web "$job"
-  assert_errors "$job" 'a system .*other.* with the UUID'
+  assert_errors "$job" '"MessageID" s "uuid-in-use".*a system .*other.* with the UUID'
   assert_eq "$(guest_state B other)" "shut off" "the other one is left alone"
   assert_guest_on A web
   host_run B virsh -q undefine --domain other
@@ -150,6 +80,7 @@ unknown_host() {
   local job
   job=$(migrate A web nosuchhost.invalid)
   assert_failed web "$job"
+  assert_errors "$job" '"MessageID" s "destination-unreachable"'
   assert_stayed A B web
 }
 
@@ -159,10 +90,12 @@ virsh_has_it() {
   start_background virsh.log "$hosts_lab" --dir "$VSM_LAB_DIR" run A virsh migrate --live --p2p --persistent \
     --undefinesource --bandwidth 1 --domain web --desturi "$(host_uri B)"
   virsh=$background_pid
+  # libvirt has no event for a job that begins
   wait_until 30 host_run A sh -c 'virsh domjobinfo --domain web | grep -q "Data processed: *[1-9]"'
   job=$(migrate A web "$(host_name B)")
   assert_failed web "$job" "$BUSY"
   assert_eq "$(job_prop A "$job" ErrorCode)" 32774 "ErrorCode"
+  assert_errors "$job" '"MessageID" s "migration-running"'
   assert_match "$(host_run A virsh domjobinfo --domain web)" 'Unbounded' "virsh's goes on"
   host_run A virsh -q migrate-setspeed --domain web --bandwidth 1000
   wait "$virsh" || fail "virsh's migration ends well: $(cat virsh.log)"
@@ -204,7 +137,7 @@ writes() {
   reset web
 }
 
-hosts_need kvm gdbus
+hosts_need gdbus
 hosts_setup "$@"
 guest_start A web --autostart
 

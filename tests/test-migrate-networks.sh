@@ -17,10 +17,6 @@ service() { # METHOD ARGUMENT, as gdbus takes it
     --method "$VSM_NAME.$1" "$2" >/dev/null
 }
 
-system_path() { # HOST NAME
-  printf '%s/system/%s\n' "$VSM_ROOT" "$(guest_uuid "$1" "$2" | tr - _)"
-}
-
 subnet() { # NUMBER PREFIX METRIC
   printf "{'SubnetNumber': <'%s'>, 'PrefixLength': <byte 0x%02x>, 'Metric': <uint32 %s>}" "$@"
 }
@@ -170,7 +166,7 @@ none() {
   assert_eq "$(counted data77) $(counted data78)" "0 0" "no byte moved"
 }
 
-hosts_need kvm gdbus
+hosts_need gdbus
 hosts_setup "$@"
 second_subnet
 host_run A gdbus call --system --dest "$VSM_NAME" --object-path "$VSM_ROOT" --method "$VSM_NAME.Manager.AddHost" \

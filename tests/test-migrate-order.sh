@@ -8,49 +8,6 @@
 # shellcheck disable=SC2154 # test_dir is from libtest.sh
 . "$test_dir/libhosts.sh"
 
-system_path() { # HOST NAME
-  printf '%s/system/%s\n' "$VSM_ROOT" "$(guest_uuid "$1" "$2" | tr - _)"
-}
-
-wait_system() { # HOST NAME PROPERTY REGEX
-  wait_prop "$1" "$(system_path "$1" "$2")" "$VSM_NAME.System" "$3" "$4" >/dev/null
-}
-
-job_prop() { # HOST JOB PROPERTY
-  prop "$1" "$2" "$VSM_NAME.Job" "$3"
-}
-
-migrate() { # FROM NAME DESTINATION [settings as busctl takes them]: prints the path of the job
-  local reply
-  [ $# -gt 3 ] || set -- "$@" 0
-  reply=$(call "$1" "$VSM_ROOT" "$VSM_NAME" MigrateVirtualSystemToHost 'osa{sv}a{sv}aa{sv}' \
-    "$(system_path "$1" "$2")" "$3" "${@:4}" 0 0)
-  assert_match "$reply" "^uo 4096 \"$VSM_ROOT/job/[0-9]+\"$" "the call gives a job"
-  reply=${reply#*\"}
-  printf '%s\n' "${reply%\"}"
-}
-
-request() { # HOST JOB STATE: asks for a state of the job, prints the return value
-  local reply
-  reply=$(call "$1" "$2" "$VSM_NAME.Job" RequestStateChange qt "$3" 0)
-  printf '%s\n' "${reply#u }"
-}
-
-# Held in its transfer by a limit that it cannot reach the end with.
-hold() { # FROM NAME TO [SETTING TYPE VALUE]...: prints the path of the job
-  migrate "$1" "$2" "$(host_name "$3")" $((($# - 3) / 3 + 1)) Bandwidth q 1 "${@:4}"
-}
-
-let_go() { # HOST JOB: lifts the limit
-  call "$1" "$2" "$VSM_NAME.Job.Transfer" SetParameters 'a{sv}' 1 Bandwidth q 1000
-}
-
-# The values that a property had, in the order in which signals told them
-seen() { # FILE PROPERTY
-  grep -F '"member":"PropertiesChanged"' "$1" | grep -oE "\"$2\":\{\"type\":\"[a-z]\",\"data\":[0-9a-z]+" |
-    sed 's/.*://' | paste -sd ' '
-}
-
 # Reads a record. Prints what is wrong with it; nothing if all is well.
 check_record() { # FILE SYSTEM JOB moved|cancelled
   python3 - "$@" <<'END'
@@ -188,7 +145,7 @@ steps() { # JOB HOW-MANY
   done
 }
 
-hosts_need kvm python3
+hosts_need python3
 hosts_setup "$@"
 guest_start A web
 system=$(system_path A web)

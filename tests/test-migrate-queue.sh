@@ -8,51 +8,6 @@
 # shellcheck disable=SC2154 # test_dir is from libtest.sh
 . "$test_dir/libhosts.sh"
 
-system_path() { # HOST NAME
-  printf '%s/system/%s\n' "$VSM_ROOT" "$(guest_uuid "$1" "$2" | tr - _)"
-}
-
-system_prop() { # HOST NAME PROPERTY
-  prop "$1" "$(system_path "$1" "$2")" "$VSM_NAME.System" "$3"
-}
-
-wait_system() { # HOST NAME PROPERTY REGEX
-  wait_prop "$1" "$(system_path "$1" "$2")" "$VSM_NAME.System" "$3" "$4" >/dev/null
-}
-
-job_prop() { # HOST JOB PROPERTY
-  prop "$1" "$2" "$VSM_NAME.Job" "$3"
-}
-
-wait_job() { # HOST JOB REGEX [SECONDS]: until its JobState matches
-  wait_prop "$1" "$2" "$VSM_NAME.Job" JobState "${@:3}" >/dev/null
-}
-
-migrate() { # FROM NAME DESTINATION [settings as busctl takes them]: prints the path of the job
-  local reply
-  [ $# -gt 3 ] || set -- "$@" 0
-  reply=$(call "$1" "$VSM_ROOT" "$VSM_NAME" MigrateVirtualSystemToHost 'osa{sv}a{sv}aa{sv}' \
-    "$(system_path "$1" "$2")" "$3" "${@:4}" 0 0)
-  assert_match "$reply" "^uo 4096 \"$VSM_ROOT/job/[0-9]+\"$" "the call gives a job"
-  reply=${reply#*\"}
-  printf '%s\n' "${reply%\"}"
-}
-
-# Held in its transfer by a limit that it cannot reach the end with.
-hold() { # FROM NAME TO [SETTING TYPE VALUE]...: prints the path of the job
-  migrate "$1" "$2" "$(host_name "$3")" $((($# - 3) / 3 + 1)) Bandwidth q 1 "${@:4}"
-}
-
-let_go() { # HOST JOB: lifts the limit
-  call "$1" "$2" "$VSM_NAME.Job.Transfer" SetParameters 'a{sv}' 1 Bandwidth q 1000
-}
-
-# The values that a property had, in the order in which signals told them
-seen() { # FILE PROPERTY
-  grep -F '"member":"PropertiesChanged"' "$1" | grep -oE "\"$2\":\{\"type\":\"[a-z]\",\"data\":[0-9a-z]+" |
-    sed 's/.*://' | paste -sd ' '
-}
-
 assert_counts() { # RUNNING QUEUED WHEN
   assert_eq "$(prop A "$VSM_ROOT" "$VSM_NAME" ActiveVirtualSystemMigrationCount)" "$1" "running $3"
   assert_eq "$(prop A "$VSM_ROOT" "$VSM_NAME.Manager" QueuedJobs)" "$2" "waiting $3"
@@ -64,7 +19,7 @@ assert_waits() { # NAME JOB
   assert_eq "$(prop A "$2" "$VSM_NAME.Job.Transfer" Phase)" queued "phase of $1"
   assert_eq "$(system_prop A "$1" MigrationState)" 1 "MigrationState of $1"
   assert_eq "$(guest_state B "$1")" none "nothing of $1 is on host B"
-  assert_eq "$(host_run A virsh domjobinfo --domain "$1" | awk '/^Job type/ { print $3 }')" None "libvirt waits too"
+  assert_eq "$(libvirt_job A "$1")" None "libvirt waits too"
 }
 
 assert_went() { # NAME JOB
@@ -108,15 +63,10 @@ back() {
   done
 }
 
-limit() { # NUMBER: kept by a file
-  host_write A /etc/vsmd/vsmd.conf.d/limit.conf <<<$'[Service]\nMaximumActiveVirtualSystemMigration='"$1"
-  host_run A systemctl restart vsmd.service
-}
-
 # The later one asks to be sooner. Then both had their turn, in the other order.
 priority() {
   local one two three
-  limit 1
+  set_limit A 1
   one=$(hold A one B)
   wait_system A one MigrationState '^2$'
   two=$(migrate A two "$(host_name B)")
@@ -142,7 +92,7 @@ order() { # FILE ONE TWO THREE: in which their jobs became 7
     sed "s:.*$2\"\$:one:; s:.*$3\"\$:two:; s:.*$4\"\$:three:" | paste -sd ' '
 }
 
-# What libvirt lets a guest's migration send, in MiB/s
+# What libvirt lets a guest's migration send, in MiB/s. It has no event for a change of that: asked again and again.
 wait_speed() { # NAME MIB
   assert_true "$1 may send $2 MiB/s" wait_until 30 speed_is "$1" "$2"
 }
@@ -169,7 +119,6 @@ bandwidth() {
   wait_job A "$two" '^9$'
 }
 
-hosts_need kvm
 hosts_setup "$@"
 for name in one two three; do
   guest_start A "$name" --ws 8

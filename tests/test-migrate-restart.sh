@@ -8,75 +8,10 @@
 # shellcheck disable=SC2154 # test_dir is from libtest.sh
 . "$test_dir/libhosts.sh"
 
-system_path() { # HOST NAME
-  printf '%s/system/%s\n' "$VSM_ROOT" "$(guest_uuid "$1" "$2" | tr - _)"
-}
-
-system_prop() { # HOST NAME PROPERTY
-  prop "$1" "$(system_path "$1" "$2")" "$VSM_NAME.System" "$3"
-}
-
-wait_system() { # HOST NAME PROPERTY REGEX
-  wait_prop "$1" "$(system_path "$1" "$2")" "$VSM_NAME.System" "$3" "$4" >/dev/null
-}
-
-job_prop() { # HOST JOB PROPERTY
-  prop "$1" "$2" "$VSM_NAME.Job" "$3"
-}
-
-wait_job() { # HOST JOB REGEX [SECONDS]: until its JobState matches
-  wait_prop "$1" "$2" "$VSM_NAME.Job" JobState "${@:3}" >/dev/null
-}
-
-migrate() { # FROM NAME DESTINATION [settings as busctl takes them]: prints the path of the job
-  local reply
-  [ $# -gt 3 ] || set -- "$@" 0
-  reply=$(call "$1" "$VSM_ROOT" "$VSM_NAME" MigrateVirtualSystemToHost 'osa{sv}a{sv}aa{sv}' \
-    "$(system_path "$1" "$2")" "$3" "${@:4}" 0 0)
-  assert_match "$reply" "^uo 4096 \"$VSM_ROOT/job/[0-9]+\"$" "the call gives a job"
-  reply=${reply#*\"}
-  printf '%s\n' "${reply%\"}"
-}
-
-request() { # HOST JOB STATE: asks for a state of the job, prints the return value
-  local reply
-  reply=$(call "$1" "$2" "$VSM_NAME.Job" RequestStateChange qt "$3" 0)
-  printf '%s\n' "${reply#u }"
-}
-
-# Held in its transfer by a limit that it cannot reach the end with.
-hold() { # FROM NAME TO [SETTING TYPE VALUE]...: prints the path of the job
-  migrate "$1" "$2" "$(host_name "$3")" $((($# - 3) / 3 + 1)) Bandwidth q 1 "${@:4}"
-}
-
-let_go() { # HOST JOB: lifts the limit
-  call "$1" "$2" "$VSM_NAME.Job.Transfer" SetParameters 'a{sv}' 1 Bandwidth q 1000
-}
-
-# As before the migration: it runs here, and there is nothing of it there, not even a process.
-assert_stayed() { # HERE THERE NAME
-  assert_guest_on "$1" "$3"
-  assert_eq "$(guest_state "$2" "$3")" none "no definition of $3 on host $2"
-  assert_eq "$(host_run "$2" pgrep -c qemu-system || true)" 0 "no QEMU on host $2"
-  assert_eq "$(prop "$1" "$VSM_ROOT" "$VSM_NAME" ActiveVirtualSystemMigrationCount)" 0 "no migration is counted"
-  assert_eq "$(system_prop "$1" "$3" OperatingStatus)" 0 "OperatingStatus of $3"
-  wait_tick "$3"
-  assert_guest_good "$3"
-}
-
-autostart() { # HOST NAME: enable or disable, as virsh has it
-  host_run "$1" virsh -q dominfo --domain "$2" | awk '/^Autostart/ { print $2 }'
-}
-
 JOB='^(7|8|9|10|32768)$'
 
 kill_service() {
   host_run A systemctl kill --signal=KILL vsmd.service
-}
-
-limit_one() {
-  host_write A /etc/vsmd/vsmd.conf.d/one.conf <<<$'[Service]\nMaximumActiveVirtualSystemMigration=1'
-  host_run A systemctl restart vsmd.service
 }
 
 # The job that somebody knows by its path is the same one afterwards.
@@ -111,7 +46,7 @@ back() { # NAME
 # One moves, one waits for it; both know how to go on.
 killed_with_queue() {
   local moving waiting times next
-  limit_one
+  set_limit A 1
   moving=$(hold A web B)
   wait_system A web MigrationState '^2$'
   waiting=$(migrate A other "$(host_name B)")
@@ -162,6 +97,29 @@ restarted() {
   back web
 }
 
+database() { # SQL: the service does not run
+  host_run A python3 -c 'import sqlite3, sys
+with sqlite3.connect("/var/lib/vsmd/vsmd.db") as database:
+    print(*database.execute(sys.argv[1]).fetchone() or "")' "$1"
+}
+
+# What was shown does not fall. It is raised here to what libvirt's numbers do not come near to.
+progress_is_kept() {
+  local job shown
+  job=$(hold A web B)
+  wait_system A web MigrationState '^2$'
+  shown=$(wait_prop A "$job" "$VSM_NAME.Job" PercentComplete '^[1-9]')
+  host_run A systemctl stop vsmd.service
+  assert_true "written down" test "$(database "SELECT percent FROM jobs WHERE number = ${job##*/}")" -ge "$shown"
+  database "UPDATE jobs SET percent = 94 WHERE number = ${job##*/}"
+  host_run A systemctl start vsmd.service
+  wait_job A "$job" '^4$'
+  assert_eq "$(job_prop A "$job" PercentComplete) $(system_prop A web MigrationProgress)" "94 94" "progress"
+  let_go A "$job"
+  assert_moved web "$job"
+  back web
+}
+
 # It ends while nobody looks.
 stopped_meanwhile() {
   local job
@@ -192,7 +150,6 @@ libvirtd_here() { # COMMAND...
   assert_eq "$(autostart A web)" enable "autostart is back"
 }
 
-hosts_need kvm
 hosts_setup "$@"
 guest_start A web --autostart
 guest_start A other --ws 8 --autostart
@@ -205,6 +162,8 @@ assert_stayed A B web
 ok "killed, then the job is cancelled"
 restarted
 ok "restarted while memory moves"
+progress_is_kept
+ok "progress does not fall"
 stopped_meanwhile
 ok "stopped, and the migration ended meanwhile"
 libvirtd_here systemctl restart libvirtd.service

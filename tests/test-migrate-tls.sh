@@ -8,68 +8,6 @@
 # shellcheck disable=SC2154 # test_dir is from libtest.sh
 . "$test_dir/libhosts.sh"
 
-system_path() { # HOST NAME
-  printf '%s/system/%s\n' "$VSM_ROOT" "$(guest_uuid "$1" "$2" | tr - _)"
-}
-
-system_prop() { # HOST NAME PROPERTY
-  prop "$1" "$(system_path "$1" "$2")" "$VSM_NAME.System" "$3"
-}
-
-wait_system() { # HOST NAME PROPERTY REGEX
-  wait_prop "$1" "$(system_path "$1" "$2")" "$VSM_NAME.System" "$3" "$4" >/dev/null
-}
-
-job_prop() { # HOST JOB PROPERTY
-  prop "$1" "$2" "$VSM_NAME.Job" "$3"
-}
-
-wait_job() { # HOST JOB REGEX [SECONDS]: until its JobState matches
-  wait_prop "$1" "$2" "$VSM_NAME.Job" JobState "${@:3}" >/dev/null
-}
-
-migrate() { # FROM NAME DESTINATION [settings as busctl takes them]: prints the path of the job
-  local reply
-  [ $# -gt 3 ] || set -- "$@" 0
-  reply=$(call "$1" "$VSM_ROOT" "$VSM_NAME" MigrateVirtualSystemToHost 'osa{sv}a{sv}aa{sv}' \
-    "$(system_path "$1" "$2")" "$3" "${@:4}" 0 0)
-  assert_match "$reply" "^uo 4096 \"$VSM_ROOT/job/[0-9]+\"$" "the call gives a job"
-  reply=${reply#*\"}
-  printf '%s\n' "${reply%\"}"
-}
-
-# gdbus names the error, busctl does not.
-assert_refused() { # ERROR HOST PATH INTERFACE.METHOD [arguments as gdbus takes them]
-  assert_fails_with "$VSM_NAME.Error.$1:" host_run "$2" gdbus call --system --dest "$VSM_NAME" \
-    --object-path "$3" --method "${@:4}"
-}
-
-# Held in its transfer by a limit that it cannot reach the end with.
-hold() { # FROM NAME TO [SETTING TYPE VALUE]...: prints the path of the job
-  migrate "$1" "$2" "$(host_name "$3")" $((($# - 3) / 3 + 1)) Bandwidth q 1 "${@:4}"
-}
-
-let_go() { # HOST JOB: lifts the limit
-  call "$1" "$2" "$VSM_NAME.Job.Transfer" SetParameters 'a{sv}' 1 Bandwidth q 1000
-}
-
-# The values that a property had, in the order in which signals told them
-seen() { # FILE PROPERTY
-  grep -F '"member":"PropertiesChanged"' "$1" | grep -oE "\"$2\":\{\"type\":\"[a-z]\",\"data\":[0-9a-z]+" |
-    sed 's/.*://' | paste -sd ' '
-}
-
-# As before the migration: it runs here, and there is nothing of it there, not even a process.
-assert_stayed() { # HERE THERE NAME
-  assert_guest_on "$1" "$3"
-  assert_eq "$(guest_state "$2" "$3")" none "no definition of $3 on host $2"
-  assert_eq "$(host_run "$2" pgrep -c qemu-system || true)" 0 "no QEMU on host $2"
-  assert_eq "$(prop "$1" "$VSM_ROOT" "$VSM_NAME" ActiveVirtualSystemMigrationCount)" 0 "no migration is counted"
-  assert_eq "$(system_prop "$1" "$3" OperatingStatus)" 0 "OperatingStatus of $3"
-  wait_tick "$3"
-  assert_guest_good "$3"
-}
-
 SETTINGS=$VSM_NAME.ServiceSettingData
 
 # The lab's own settings are for plain TCP.
@@ -166,7 +104,7 @@ assert_no_byte_leaves() { # REGEX of the reason
   rm bus.tls
 }
 
-hosts_need kvm gdbus
+hosts_need gdbus
 hosts_setup "$@"
 host_run B sh -c 'rm -rf /etc/pki.kept && cp -a /etc/pki /etc/pki.kept'
 at_exit 'restore; listen yes'

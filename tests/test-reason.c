@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The table of reasons: sorted, complete, and the same as in the manual page. */
+/* The table of reasons: sorted, complete, and the same as in the client, which translates it, and in the manual
+ * page. */
 
 #include <string.h>
 
+#include "client/reason-text.h"
 #include "daemon/reason.h"
 #include "shared/enums.h"
 
@@ -49,6 +51,19 @@ static void test_severity(void) {
                 g_assert_cmpuint(vsm_reasons_variant_severity(list), ==, steps[i].severity);
                 g_assert_cmpint(vsm_reasons_variant_has_error(list), ==, steps[i].error);
         }
+}
+
+/* Word for word: the client finds the translation of an action by its English sentence. */
+static void test_client(void) {
+        const VsmReasonText *text = vsm_reason_text_table();
+
+        for (const VsmReasonInfo *info = vsm_reason_table(); info->code; info++, text++) {
+                g_assert_cmpstr(text->id, ==, info->code);
+                g_assert_cmpstr(text->message, ==, info->message);
+                g_assert_cmpstr(text->action, ==, info->action);
+        }
+
+        g_assert_null(text->id);
 }
 
 /* "code severity", of the rows between the heading and the next one */
@@ -104,6 +119,7 @@ int main(int argc, char **argv) {
 
         g_test_add_func("/reason/table", test_table);
         g_test_add_func("/reason/severity", test_severity);
+        g_test_add_func("/reason/client", test_client);
         g_test_add_func("/reason/page", test_page);
         return g_test_run();
 }

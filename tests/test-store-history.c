@@ -1,39 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The history that the store keeps: what is in it, each filter, and how long ten thousand take. Each test
- * has a directory of its own. */
+/* The history that the store keeps: what is in it, each filter, and how long ten thousand take. */
 
-#include <sqlite3.h>
-#include <stdio.h>
-
-#include "daemon/store.h"
 #include "shared/enums.h"
+#include "store-place.h"
 
-typedef struct Place {
-        char *directory;
+typedef struct Kept {
+        Place place;
         VsmStore *store;
-} Place;
+} Kept;
 
-static void place_set_up(Place *place, const void *data G_GNUC_UNUSED) {
-        place->directory = g_dir_make_tmp("vsm-test-store-XXXXXX", NULL);
-        place->store = vsm_store_open(place->directory, NULL, NULL);
-        g_assert_nonnull(place->store);
+static void set_up(Kept *kept, const void *data) {
+        place_set_up(&kept->place, data);
+        kept->store = open_whole(&kept->place);
 }
 
-static void place_tear_down(Place *place, const void *data G_GNUC_UNUSED) {
-        g_autoptr(GDir) dir = g_dir_open(place->directory, 0, NULL);
-        const char *name = NULL;
-
-        vsm_store_close(place->store);
-
-        while ((name = g_dir_read_name(dir))) {
-                g_autofree char *child = g_build_filename(place->directory, name, NULL);
-
-                g_assert_cmpint(remove(child), ==, 0);
-        }
-
-        g_assert_cmpint(rmdir(place->directory), ==, 0);
-        g_free(place->directory);
+static void tear_down(Kept *kept, const void *data) {
+        vsm_store_close(kept->store);
+        place_tear_down(&kept->place, data);
 }
 
 typedef struct Past {
@@ -44,7 +28,7 @@ typedef struct Past {
 } Past;
 
 /* the numbers are 1 to n */
-static void remember(Place *place, const Past *past, size_t n) {
+static void remember(Kept *kept, const Past *past, size_t n) {
         for (size_t i = 0; i < n; i++) {
                 VsmStoredJob job = {
                         .type = past[i].type ?: VSM_JOB_TYPE_MOVE_SYSTEM,
@@ -53,12 +37,12 @@ static void remember(Place *place, const Past *past, size_t n) {
                         .state = VSM_JOB_STATE_NEW, .source = (char*) "here",
                 };
 
-                g_assert_true(vsm_store_job_insert(place->store, &job, NULL));
+                g_assert_true(vsm_store_job_insert(kept->store, &job, NULL));
                 g_assert_cmpuint(job.number, ==, i + 1);
                 job.ended = past[i].ended;
                 job.state = past[i].state;
                 if (job.ended > 0)
-                        g_assert_true(vsm_store_job_end(place->store, &job, 0, 0, NULL));
+                        g_assert_true(vsm_store_job_end(kept->store, &job, 0, 0, NULL));
         }
 }
 
@@ -76,14 +60,14 @@ static char* numbers(VsmStore *store, const VsmHistoryFilter *filter) {
         return g_string_free(g_steal_pointer(&line), FALSE);
 }
 
-#define assert_history(place, want, ...)                                                                \
+#define assert_history(kept, want, ...)                                                                \
         G_STMT_START {                                                                                  \
-                g_autofree char *have_ = numbers((place)->store, &(VsmHistoryFilter) { __VA_ARGS__ });  \
+                g_autofree char *have_ = numbers((kept)->store, &(VsmHistoryFilter) { __VA_ARGS__ });  \
                                                                                                         \
                 g_assert_cmpstr(have_, ==, want);                                                       \
         } G_STMT_END
 
-static void test_filters(Place *place, const void *data G_GNUC_UNUSED) {
+static void test_filters(Kept *kept, const void *data G_GNUC_UNUSED) {
         static const Past past[] = {
                 { "u-1", "web",  "b", 100, 190, VSM_JOB_STATE_COMPLETED },
                 { "u-2", "mail", "c", 200, 290, VSM_JOB_STATE_EXCEPTION },
@@ -95,31 +79,31 @@ static void test_filters(Place *place, const void *data G_GNUC_UNUSED) {
                 { "",    "",     "",  700, 790, VSM_JOB_STATE_COMPLETED, VSM_JOB_TYPE_EVACUATION },
         };
 
-        remember(place, past, G_N_ELEMENTS(past));
+        remember(kept, past, G_N_ELEMENTS(past));
 
-        assert_history(place, "4 3 2 1", .limit = 0);
-        assert_history(place, "4 3 1", .system = (char*) "u-1");
-        assert_history(place, "3 1", .system = (char*) "web");
-        assert_history(place, "", .system = (char*) "we%");
-        assert_history(place, "4 1", .destination = (char*) "b");
-        assert_history(place, "4 1", .state = VSM_JOB_STATE_COMPLETED);
-        assert_history(place, "3", .system = (char*) "web", .destination = (char*) "c");
+        assert_history(kept, "4 3 2 1", .limit = 0);
+        assert_history(kept, "4 3 1", .system = (char*) "u-1");
+        assert_history(kept, "3 1", .system = (char*) "web");
+        assert_history(kept, "", .system = (char*) "we%");
+        assert_history(kept, "4 1", .destination = (char*) "b");
+        assert_history(kept, "4 1", .state = VSM_JOB_STATE_COMPLETED);
+        assert_history(kept, "3", .system = (char*) "web", .destination = (char*) "c");
 
         /* what went on at a time between, both ends included */
-        assert_history(place, "4 3 2", .since = 290);
-        assert_history(place, "4 3", .since = 291);
-        assert_history(place, "2 1", .until = 200);
-        assert_history(place, "1", .until = 199);
-        assert_history(place, "3 2", .since = 200, .until = 399);
-        assert_history(place, "2", .since = 210, .until = 220);
+        assert_history(kept, "4 3 2", .since = 290);
+        assert_history(kept, "4 3", .since = 291);
+        assert_history(kept, "2 1", .until = 200);
+        assert_history(kept, "1", .until = 199);
+        assert_history(kept, "3 2", .since = 200, .until = 399);
+        assert_history(kept, "2", .since = 210, .until = 220);
 
-        assert_history(place, "4 3", .limit = 2);
-        assert_history(place, "2 1", .limit = 2, .offset = 2);
-        assert_history(place, "", .limit = 2, .offset = 4);
-        assert_history(place, "1", .state = VSM_JOB_STATE_COMPLETED, .limit = 1, .offset = 1);
+        assert_history(kept, "4 3", .limit = 2);
+        assert_history(kept, "2 1", .limit = 2, .offset = 2);
+        assert_history(kept, "", .limit = 2, .offset = 4);
+        assert_history(kept, "1", .state = VSM_JOB_STATE_COMPLETED, .limit = 1, .offset = 1);
 }
 
-static void test_entry(Place *place, const void *data G_GNUC_UNUSED) {
+static void test_entry(Kept *kept, const void *data G_GNUC_UNUSED) {
         VsmStoredJob job = {
                 .type = VSM_JOB_TYPE_MOVE_SYSTEM, .system = (char*) "u-1", .system_name = (char*) "web",
                 .owner = (char*) "admin", .owner_uid = 1000, .request = (char*) "text",
@@ -129,17 +113,17 @@ static void test_entry(Place *place, const void *data G_GNUC_UNUSED) {
         g_autoptr(GPtrArray) jobs = NULL;
         const VsmStoredJob *read;
 
-        g_assert_true(vsm_store_job_insert(place->store, &job, NULL));
-        g_assert_true(vsm_store_job_started(place->store, job.number, 20, NULL));
-        g_assert_true(vsm_store_job_begin(place->store, job.number, true, false, false, "10.0.0.2", NULL));
+        g_assert_true(vsm_store_job_insert(kept->store, &job, NULL));
+        g_assert_true(vsm_store_job_started(kept->store, job.number, 20, NULL));
+        g_assert_true(vsm_store_job_begin(kept->store, job.number, true, false, false, "10.0.0.2", NULL));
         job.ended = 30;
         job.state = VSM_JOB_STATE_COMPLETED_WITH_WARNINGS;
         job.error = (char*) "Look there.";
         job.bytes = UINT64_C(1) << 40;
         job.downtime = 250;
-        g_assert_true(vsm_store_job_end(place->store, &job, 0, 0, NULL));
+        g_assert_true(vsm_store_job_end(kept->store, &job, 0, 0, NULL));
 
-        jobs = vsm_store_history(place->store, &(VsmHistoryFilter) {}, NULL);
+        jobs = vsm_store_history(kept->store, &(VsmHistoryFilter) {}, NULL);
         g_assert_cmpuint(jobs->len, ==, 1);
         read = jobs->pdata[0];
         g_assert_cmpstr(read->source, ==, "a");
@@ -155,7 +139,7 @@ static void test_entry(Place *place, const void *data G_GNUC_UNUSED) {
 }
 
 /* Checks cost the migrations no place, and none of theirs stays. */
-static void test_trim(Place *place, const void *data G_GNUC_UNUSED) {
+static void test_trim(Kept *kept, const void *data G_GNUC_UNUSED) {
         static const Past past[] = {
                 { "u-1", "web", "b", 1, 2, VSM_JOB_STATE_COMPLETED },
                 { "u-1", "web", "b", 3, 4, VSM_JOB_STATE_COMPLETED },
@@ -165,56 +149,51 @@ static void test_trim(Place *place, const void *data G_GNUC_UNUSED) {
         };
         g_autoptr(GPtrArray) unfinished = NULL;
 
-        remember(place, past, G_N_ELEMENTS(past));
-        g_assert_true(vsm_store_history_trim(place->store, 2, NULL));
-        assert_history(place, "2 1", .limit = 0);
-        g_assert_true(vsm_store_history_trim(place->store, 1, NULL));
-        assert_history(place, "2", .limit = 0);
+        remember(kept, past, G_N_ELEMENTS(past));
+        g_assert_true(vsm_store_history_trim(kept->store, 2, NULL));
+        assert_history(kept, "2 1", .limit = 0);
+        g_assert_true(vsm_store_history_trim(kept->store, 1, NULL));
+        assert_history(kept, "2", .limit = 0);
 
-        unfinished = vsm_store_jobs_unfinished(place->store, NULL);
+        unfinished = vsm_store_jobs_unfinished(kept->store, NULL);
         g_assert_cmpuint(unfinished->len, ==, 1);
 }
 
-static void fill(Place *place, const char *sql) {
-        g_autofree char *file = g_build_filename(place->directory, "vsmd.db", NULL);
-        sqlite3 *db = NULL;
-
-        vsm_store_close(g_steal_pointer(&place->store));
-        g_assert_cmpint(sqlite3_open(file, &db), ==, SQLITE_OK);
-        g_assert_cmpint(sqlite3_exec(db, sql, NULL, NULL, NULL), ==, SQLITE_OK);
-        g_assert_cmpint(sqlite3_close(db), ==, SQLITE_OK);
-        place->store = vsm_store_open(place->directory, NULL, NULL);
-        g_assert_nonnull(place->store);
+/* What SQLite alone makes of it */
+static void change(Kept *kept, const char *sql) {
+        vsm_store_close(g_steal_pointer(&kept->store));
+        run_sql(&kept->place, sql);
+        kept->store = open_whole(&kept->place);
 }
 
-static void test_many(Place *place, const void *data G_GNUC_UNUSED) {
+static void test_many(Kept *kept, const void *data G_GNUC_UNUSED) {
         g_autoptr(GPtrArray) most = NULL, plain = NULL;
         gint64 before, took;
 
-        fill(place,
+        change(kept,
              "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)"
              " INSERT INTO jobs(type, system, system_name, owner, owner_uid, request, destination, boot_id,"
              "                  submitted, ended, state)"
              " SELECT 305, 'u-' || (i % 50), 'guest-' || (i % 50), 'admin', 1000, printf('%.400c', 'x'),"
              "        'host', 'boot', i, i + 1, 7 FROM n");
 
-        plain = vsm_store_history(place->store, &(VsmHistoryFilter) {}, NULL);
+        plain = vsm_store_history(kept->store, &(VsmHistoryFilter) {}, NULL);
         g_assert_cmpuint(plain->len, ==, VSM_HISTORY_LIMIT_DEFAULT);
         g_assert_cmpuint(((VsmStoredJob*) plain->pdata[0])->number, ==, 10000);
-        most = vsm_store_history(place->store, &(VsmHistoryFilter) { .limit = UINT32_MAX }, NULL);
+        most = vsm_store_history(kept->store, &(VsmHistoryFilter) { .limit = UINT32_MAX }, NULL);
         g_assert_cmpuint(most->len, ==, VSM_HISTORY_LIMIT_MAX);
 
         /* the worst: all are looked at, none is found */
         before = g_get_monotonic_time();
         for (unsigned i = 0; i < 10; i++)
-                assert_history(place, "", .system = (char*) "nobody", .limit = 1000);
+                assert_history(kept, "", .system = (char*) "nobody", .limit = 1000);
         took = (g_get_monotonic_time() - before) / 10;
         g_test_message("10 000 rows: %" G_GINT64_FORMAT " us", took);
         g_assert_cmpint(took, <, G_USEC_PER_SEC / 2);
 }
 
 #define ADD(name, function) \
-        g_test_add("/store-history/" name, Place, NULL, place_set_up, function, place_tear_down)
+        g_test_add("/store-history/" name, Kept, NULL, set_up, function, tear_down)
 
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);

@@ -1,64 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Texts under keys, numbers that are not jobs', and a file of version 1. Each test has a directory of its
- * own. */
+/* Texts under keys, numbers that are not jobs', and a file of version 1. */
 
-#include <glib/gstdio.h>
-#include <sqlite3.h>
 #include <stdio.h>
 
-#include "daemon/store.h"
-#include "shared/enums.h"
 #include "shared/error.h"
-
-typedef struct Place {
-        char *directory, *file;
-} Place;
-
-static void place_set_up(Place *place, const void *data G_GNUC_UNUSED) {
-        place->directory = g_dir_make_tmp("vsm-test-store-XXXXXX", NULL);
-        g_assert_nonnull(place->directory);
-        place->file = g_build_filename(place->directory, "vsmd.db", NULL);
-}
-
-static void place_tear_down(Place *place, const void *data G_GNUC_UNUSED) {
-        g_autoptr(GDir) dir = g_dir_open(place->directory, 0, NULL);
-        const char *name = NULL;
-
-        while ((name = g_dir_read_name(dir))) {
-                g_autofree char *child = g_build_filename(place->directory, name, NULL);
-
-                g_assert_cmpint(remove(child), ==, 0);
-        }
-
-        g_assert_cmpint(rmdir(place->directory), ==, 0);
-        g_free(place->directory);
-        g_free(place->file);
-}
-
-/* Opens, and it must have set nothing aside. */
-static VsmStore* open_whole(Place *place) {
-        g_autofree char *aside = NULL;
-        g_autoptr(GError) error = NULL;
-        VsmStore *store = vsm_store_open(place->directory, &aside, &error);
-
-        g_assert_no_error(error);
-        g_assert_nonnull(store);
-        g_assert_cmpstr(aside, ==, NULL);
-        return store;
-}
-
-/* What SQLite alone makes of it; nobody else has the file open. */
-static void run_sql(Place *place, const char *sql) {
-        sqlite3 *db = NULL;
-        char *message = NULL;
-
-        g_assert_cmpint(sqlite3_open(place->file, &db), ==, SQLITE_OK);
-        (void) sqlite3_exec(db, sql, NULL, NULL, &message);
-        g_assert_cmpstr(message, ==, NULL);
-        g_assert_cmpint(sqlite3_close(db), ==, SQLITE_OK);
-        g_assert_cmpint(g_chmod(place->file, 0600), ==, 0);
-}
+#include "store-place.h"
 
 static bool change(VsmStore *store, VsmStoreKind kind, const char *key, const char *value) {
         VsmStoredText text = { (char*) key, (char*) value };
@@ -156,13 +103,6 @@ static void test_whole_or_not(Place *place, const void *data G_GNUC_UNUSED) {
         assert_all(store, VSM_STORE_SETTING, "a=other");
 }
 
-static uint64_t insert(VsmStore *store) {
-        VsmStoredJob job = { .type = VSM_JOB_TYPE_MOVE_SYSTEM, .submitted = 1, .state = VSM_JOB_STATE_NEW };
-
-        g_assert_true(vsm_store_job_insert(store, &job, NULL));
-        return job.number;
-}
-
 static uint64_t next(VsmStore *store) {
         uint64_t number = 0;
 
@@ -176,7 +116,7 @@ static void test_numbers(Place *place, const void *data G_GNUC_UNUSED) {
 
         /* as the very first one too, and in turn with the jobs */
         g_assert_cmpuint(next(store), ==, 1);
-        g_assert_cmpuint(insert(store), ==, 2);
+        g_assert_cmpuint(insert_good_job(store), ==, 2);
         g_assert_cmpuint(next(store), ==, 3);
         g_assert_cmpuint(next(store), ==, 4);
 
@@ -254,19 +194,16 @@ static void test_upgrade(Place *place, const void *data G_GNUC_UNUSED) {
         assert_all(store, VSM_STORE_SETTING, "");
         g_assert_true(change(store, VSM_STORE_SETTING, "a", "1"));
         g_assert_cmpuint(next(store), ==, 3);
-        g_assert_cmpuint(insert(store), ==, 4);
+        g_assert_cmpuint(insert_good_job(store), ==, 4);
 }
-
-#define ADD(name, function) \
-        g_test_add("/store-text/" name, Place, NULL, place_set_up, function, place_tear_down)
 
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
 
-        ADD("texts", test_texts);
-        ADD("whole-or-not", test_whole_or_not);
-        ADD("numbers", test_numbers);
-        ADD("upgrade", test_upgrade);
+        PLACE_TEST("/store-text/texts", test_texts);
+        PLACE_TEST("/store-text/whole-or-not", test_whole_or_not);
+        PLACE_TEST("/store-text/numbers", test_numbers);
+        PLACE_TEST("/store-text/upgrade", test_upgrade);
 
         return g_test_run();
 }

@@ -100,13 +100,17 @@ each_load() { # SET
 }
 
 define_many() {
+  monitor_start A many.log "--match=sender=$VSM_NAME,member=InterfacesAdded"
   # shellcheck disable=SC2016,SC2154 # for the shell over there; bench_remote is from libbench.sh
   host_run A bash -c 'for i in $(seq "$1"); do
       echo "<domain type=\"qemu\"><name>many$i</name><memory unit=\"MiB\">64</memory>" \
         "<os><type arch=\"x86_64\">hvm</type></os></domain>" >"$2/many.$i.xml"
       echo "define $2/many.$i.xml"
     done >"$2/many.virsh"; virsh -q <"$2/many.virsh" >/dev/null' define "$systems" "$bench_remote"
-  wait_until 60 all_known
+  # announced in the order in which they were defined
+  wait_for_line many.log "\"$(system_path A "many$systems")\"" >/dev/null
+  kill "$background_pid" # it would be measured, too
+  assert_true "all are known" all_known
 }
 
 all_known() {

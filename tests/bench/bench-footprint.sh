@@ -34,14 +34,20 @@ stop_service() { # vsmd|hostnamed|libvirt-dbus
       case $pid in
         '' | - | *[!0-9]*) return ;;
       esac
-      host_run A kill "$pid"
-      wait_until 10 service_is_gone "$pid"
+      end_process "$pid"
       ;;
   esac
 }
 
-service_is_gone() { # PID
-  ! host_run A test -e "/proc/$1"
+# Returns when it is gone: its end is an event to whoever holds a descriptor of it.
+end_process() { # PID: in host A
+  host_run A python3 -c '
+import os, select, signal, sys
+end = select.poll()
+process = os.pidfd_open(int(sys.argv[1]))
+end.register(process, select.POLLIN)
+signal.pidfd_send_signal(process, signal.SIGTERM)
+sys.exit(not end.poll(10000))' "$1"
 }
 
 # One call to something that libvirt or the service itself has to know
@@ -120,7 +126,7 @@ fresh() {
   [ -z "$with_libvirt_dbus" ] ||
     host_run A busctl call org.libvirt "$libvirt" org.libvirt.Connect ListDomains u 0 >/dev/null
   host_run A busctl call "$VSM_NAME" "$VSM_ROOT" org.freedesktop.DBus.ObjectManager GetManagedObjects >/dev/null
-  # idle threads of pools go after 15 s
+  # Idle threads of pools go after 15 s. Nobody tells of a thread that ends, or that none will any more.
   sleep 25
 }
 
@@ -151,7 +157,7 @@ wakeups() {
   for service in "${!pids[@]}"; do
     switches "${pids[$service]}" >"before.$service"
   done
-  sleep "$idle"
+  sleep "$idle" # this time is what is measured
   for service in "${!pids[@]}"; do
     switches "${pids[$service]}" >"after.$service"
   done

@@ -42,6 +42,21 @@ by_bus() {
   echo "$end"
 }
 
+# Until the guest itself has counted so many milliseconds from its next line on
+wait_guest_time() { # NAME MS
+  local tail pid line first='' r=1
+  exec {tail}< <(exec tail -c "+$(($(console_size "$1") + 1))" -s 0.1 -F -- "$(lab console "$1")" 2>/dev/null 3>&-)
+  pid=$!
+  while read -r -t "$(scaled 30)" line <&"$tail"; do
+    [[ $line =~ ^'VSM tick n='[0-9]+' t='([0-9]+)' ' ]] || continue
+    first=${first:-${BASH_REMATCH[1]}}
+    [ $((BASH_REMATCH[1] - first)) -lt "$2" ] || { r=0 && break; }
+  done
+  kill "$pid" 2>/dev/null || true
+  exec {tail}<&-
+  return "$r"
+}
+
 one() { # KIND FROM TO NAME: the numbers go into files
   local size before after usec out=$4.$1
   size=$(console_size "$4")
@@ -50,8 +65,7 @@ one() { # KIND FROM TO NAME: the numbers go into files
   after=$(bytes_sent "$2")
   assert_match "$usec" '^[0-9]+$' "$1 moved the guest"
   # a pause that only the wall clock shows is told up to two seconds late
-  wait_tick "$4"
-  sleep 2.5
+  wait_guest_time "$4" 2500
   assert_guest_on "$3" "$4"
   echo "$usec" >>"$out.wall"
   echo "$((after - before))" >>"$out.bytes"

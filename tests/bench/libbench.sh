@@ -158,16 +158,6 @@ timed() { # HOST COMMAND...
     echo $((${b/./} - ${a/./}))' timed "${@:2}"
 }
 
-system_path() { # HOST NAME
-  printf '%s/system/%s\n' "$VSM_ROOT" "$(guest_uuid "$1" "$2" | tr - _)"
-}
-
-# How many migrations may run at once, with the restart that this takes
-set_limit() { # HOST NUMBER
-  printf '[Service]\nMaximumActiveVirtualSystemMigration=%d\n' "$2" | host_write "$1" /etc/vsmd/vsmd.conf.d/bench.conf
-  host_run "$1" systemctl restart vsmd.service
-}
-
 # A migration that stays in the transfer, since the guest writes faster than it may be sent
 migrate_held() { # FROM NAME DESTINATION: sets held_job
   local path

@@ -109,7 +109,7 @@ lab_check_machine() {
   if mountpoint -q /usr || mountpoint -q /var; then
     die "/usr or /var are file systems of their own: an overlay over / would not see them"
   fi
-  [ -e /dev/kvm ] || note "no /dev/kvm: guests need --tcg"
+  [ -e /dev/kvm ] || note "no /dev/kvm: all guests are emulated, as by --tcg"
 }
 
 lab_up() { # LIFELINE

@@ -120,15 +120,20 @@ static ssize_t read_file(char *buf, size_t size, const char *format, ...) {
         return n;
 }
 
-/* "/<lab's cgroup>/A/payload/…": the letter, or 0 for a QEMU that is not one of this lab */
+/* "/<lab's cgroup>/A/payload/…": the letter, or 0 for a QEMU that is not one of this lab. Another lab's
+ * name may begin like this one's. */
 static char host_of(pid_t pid) {
-        char buf[4096], *p;
+        size_t n = strlen(watch.cgroup);
+        char buf[4096];
 
         if (read_file(buf, sizeof(buf), "/proc/%d/cgroup", pid) < 0)
                 return 0;
 
-        p = strstr(buf, watch.cgroup);
-        return p ? p[strlen(watch.cgroup) + 1] : 0;
+        for (char *p = buf; (p = strstr(p, watch.cgroup)); p += n)
+                if (p[n] == '/')
+                        return p[n + 1];
+
+        return 0;
 }
 
 static const char *argument_after(const char *args, size_t n, const char *option) {
