@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/check-job.h"
+#include "daemon/job-keep.h"
 #include "daemon/job-methods.h"
 #include "daemon/job.h"
 #include "daemon/log.h"
@@ -455,6 +456,12 @@ static int on_removal(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
+void vsm_job_remove_in(VsmJob *job, uint64_t usec) {
+        if (sd_event_add_time_relative(job->manager->event, &job->removal, CLOCK_MONOTONIC, usec, G_USEC_PER_SEC,
+                                       on_removal, job) < 0)
+                vsm_log(LOG_WARNING, "Cannot arrange the removal of job %" PRIu64 "; it stays.", job->number);
+}
+
 void vsm_job_remove(VsmJob *job) {
         VsmManager *manager = job->manager;
 
@@ -560,8 +567,7 @@ void vsm_job_end(VsmJob *job, VsmJobState state, VsmError code, const char *sent
         vsm_job_set_phase(job, VSM_PHASE_DONE);
         vsm_job_set_state(job, state);
 
-        if (sd_event_add_time_relative(job->manager->event, &job->removal, CLOCK_MONOTONIC,
-                                       job->delete_on_end ? 0 : VSM_JOB_RETENTION_USEC, G_USEC_PER_SEC,
-                                       on_removal, job) < 0)
-                vsm_log(LOG_WARNING, "Cannot arrange the removal of job %" PRIu64 "; it stays.", job->number);
+        if (!job->delete_on_end)
+                vsm_job_keep(job);
+        vsm_job_remove_in(job, job->delete_on_end ? 0 : VSM_JOB_RETENTION_USEC);
 }

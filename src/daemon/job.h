@@ -103,6 +103,9 @@ void vsm_job_set_downtime(VsmJob *job, unsigned ms);
  * Starts the time before removal. */
 void vsm_job_end(VsmJob *job, VsmJobState state, VsmError code, const char *sentence, const GError *detail);
 
+/* It has ended, and stays for so long. */
+void vsm_job_remove_in(VsmJob *job, uint64_t usec);
+
 /* Says that it goes, and frees it. */
 void vsm_job_remove(VsmJob *job);
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "daemon/host.h"
+#include "daemon/job-keep.h"
 #include "daemon/job.h"
 #include "daemon/log.h"
 #include "daemon/move.h"
@@ -115,6 +116,7 @@ static void on_listed(VsmManager *manager) {
         /* systems that left while nobody watched do not come back with an old state */
         g_hash_table_remove_all(manager->stored_states);
         vsm_service_addresses_changed(manager);
+        vsm_job_keep_show_all(manager);
         vsm_move_recover_all(manager);
         vsm_manager_update_status(manager);
         take_name(manager);
@@ -293,7 +295,9 @@ static bool open_store(VsmManager *manager, const char *directory, GError **erro
                 vsm_log(LOG_WARNING, "Cannot read the date of installation: %s", e->message);
 
         manager->unfinished = vsm_store_jobs_unfinished(manager->store, error);
-        if (!manager->unfinished || !vsm_settings_load(manager, error) || !vsm_service_state_load(manager, error))
+        manager->recent = manager->unfinished ?
+                vsm_store_jobs_recent(manager->store, vsm_now_realtime() - VSM_JOB_RETENTION_USEC, error) : NULL;
+        if (!manager->recent || !vsm_settings_load(manager, error) || !vsm_service_state_load(manager, error))
                 return false;
 
         systems = vsm_store_systems(manager->store, error);
@@ -445,6 +449,7 @@ void vsm_manager_free(VsmManager *manager) {
         vsm_store_close(manager->store);
         vsm_virt_host_clear(&manager->host);
         g_clear_pointer(&manager->unfinished, g_ptr_array_unref);
+        g_clear_pointer(&manager->recent, g_ptr_array_unref);
         g_ptr_array_unref(manager->accepting);
         g_strfreev(manager->bridges);
         g_free(manager->boot_id);

@@ -62,6 +62,7 @@ typedef struct VsmManager {
         /* at start */
         bool named;                     /* our bus name is ours */
         GPtrArray *unfinished;          /* VsmStoredJob, until they are taken up */
+        GPtrArray *recent;              /* the same of those that have just ended */
         GHashTable *stored_states;      /* UUID -> VsmStoredSystem, until its system shows up */
 
         /* libvirt being looked for */

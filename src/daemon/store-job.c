@@ -19,6 +19,7 @@ void vsm_stored_job_free(VsmStoredJob *job) {
         g_free(job->error);
         g_free(job->address);
         g_free(job->source);
+        g_free(job->remains);
         g_free(job);
 }
 
@@ -84,6 +85,14 @@ bool vsm_store_job_percent(VsmStore *store, uint64_t number, uint16_t percent, G
 
         return vsm_store_run_one(store, vsm_store_bind(store, STORE_JOB_PERCENT, "ut", (unsigned) percent, number),
                                  "noting how far a job is", error);
+}
+
+bool vsm_store_job_remains(VsmStore *store, uint64_t number, const char *text, GError **error) {
+        VSM_STORE_LOCK(store);
+
+        /* a quiesce has a number, but no row */
+        return vsm_store_run(store, vsm_store_bind(store, STORE_JOB_REMAINS, "st", text, number),
+                             "noting what a job leaves", error);
 }
 
 bool vsm_store_job_started(VsmStore *store, uint64_t number, uint64_t when, GError **error) {
@@ -167,6 +176,7 @@ static VsmStoredJob* job_from_row(sqlite3_stmt *row) {
         job->source = vsm_store_column_text(row, c++);
         job->cancel = sqlite3_column_int64(row, c++);
         job->percent = sqlite3_column_int64(row, c++);
+        job->remains = vsm_store_column_text(row, c++);
 
         return job;
 }
@@ -199,6 +209,12 @@ GPtrArray* vsm_store_jobs_unfinished(VsmStore *store, GError **error) {
         VSM_STORE_LOCK(store);
 
         return vsm_store_jobs_read(store, vsm_store_bind(store, STORE_JOBS_UNFINISHED, ""), error);
+}
+
+GPtrArray* vsm_store_jobs_recent(VsmStore *store, uint64_t since, GError **error) {
+        VSM_STORE_LOCK(store);
+
+        return vsm_store_jobs_read(store, vsm_store_bind(store, STORE_JOBS_RECENT, "t", since), error);
 }
 
 GPtrArray* vsm_store_history(VsmStore *store, const VsmHistoryFilter *filter, GError **error) {

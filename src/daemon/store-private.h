@@ -20,6 +20,8 @@ typedef enum {
         STORE_JOB_STARTED,
         STORE_JOB_PERCENT,
         STORE_JOB_END,
+        STORE_JOB_REMAINS,
+        STORE_JOBS_RECENT,
         STORE_JOBS_UNFINISHED,
         STORE_HISTORY_TRIM,
         STORE_HISTORY,

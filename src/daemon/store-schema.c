@@ -60,13 +60,14 @@ static const char *const steps[] = {
         "ALTER TABLE jobs ADD COLUMN source TEXT NOT NULL DEFAULT '';"
         "ALTER TABLE jobs ADD COLUMN cancel INTEGER NOT NULL DEFAULT 0;",
 
-        "ALTER TABLE jobs ADD COLUMN percent INTEGER NOT NULL DEFAULT 0;",
+        "ALTER TABLE jobs ADD COLUMN percent INTEGER NOT NULL DEFAULT 0;"
+        "ALTER TABLE jobs ADD COLUMN remains TEXT NOT NULL DEFAULT '';",
 };
 
 #define JOB_COLUMNS                                                                                     \
         "number, type, system, system_name, owner, owner_uid, request, destination, boot_id,"           \
         " submitted, started, ended, state, error_code, error,"                                         \
-        " begun, persistent, autostart, paused, address, bytes, downtime, source, cancel, percent"
+        " begun, persistent, autostart, paused, address, bytes, downtime, source, cancel, percent, remains"
 
 /* They move nothing: they are no history (VSM_JOB_TYPE_CHECK_*). */
 #define IS_CHECK "type BETWEEN 301 AND 304"
@@ -90,6 +91,9 @@ static const char *const statements[_STORE_STATEMENT_MAX] = {
         "UPDATE jobs SET started = max(started, ?), ended = ?, state = ?, error_code = ?, error = ?,"
         "                bytes = ?, downtime = ?"
         " WHERE number = ?",
+        [STORE_JOB_REMAINS] = "UPDATE jobs SET remains = ? WHERE number = ?",
+        [STORE_JOBS_RECENT] =
+        "SELECT " JOB_COLUMNS " FROM jobs WHERE ended > ? AND remains <> '' ORDER BY number",
         [STORE_JOBS_UNFINISHED] =
         "SELECT " JOB_COLUMNS " FROM jobs WHERE ended = 0 ORDER BY number",
         [STORE_HISTORY_TRIM] =

@@ -41,6 +41,8 @@ typedef struct VsmStoredJob {
         uint64_t bytes;
         uint32_t downtime;              /* ms */
         uint16_t percent;               /* when the daemon stopped; not at its end */
+        char *remains;                  /* of an ended one: what its object shows besides, "" = nothing; text of
+                                         * job-keep.c */
         char *source;                   /* name of the host that it left, as it was then; "" = from a
                                          * version that did not write it down */
 } VsmStoredJob;
@@ -86,6 +88,12 @@ bool vsm_store_job_started(VsmStore *store, uint64_t number, uint64_t when, GErr
  * repeated. migration_state 0 removes the system's row, VSM_STORE_STATE_KEEP leaves it. */
 bool vsm_store_job_end(VsmStore *store, const VsmStoredJob *end, uint32_t migration_state, uint32_t reason,
                        GError **error);
+
+/* What its object shows for as long as it stays after the end; "" when it does not stay. */
+bool vsm_store_job_remains(VsmStore *store, uint64_t number, const char *text, GError **error);
+
+/* Those that ended after since (µs, wall clock) and stay, oldest first, as VsmStoredJob. */
+GPtrArray* vsm_store_jobs_recent(VsmStore *store, uint64_t since, GError **error);
 
 /* All without an end, oldest first, as VsmStoredJob. */
 GPtrArray* vsm_store_jobs_unfinished(VsmStore *store, GError **error);

@@ -305,7 +305,8 @@ void vsm_system_set_progress(VsmSystem *system, unsigned percent) {
 
 void vsm_system_set_job(VsmSystem *system, uint64_t job) {
         system->job = job;
-        system->active_job = job;
+        if (system->active_job > 0)
+                system->active_job = job;
         changed(system, "MigrationJob");
 }
 

@@ -46,7 +46,7 @@ void vsm_system_set_migration(VsmSystem *system, VsmMigrationState state, uint32
 VsmMigrationState vsm_system_migration_state(const VsmSystem *system);
 void vsm_system_set_progress(VsmSystem *system, unsigned percent);
 
-/* The number of the claiming job: MigrationJob, the current or last one. */
+/* MigrationJob: the number of the claiming job, or of the last one that there was. */
 void vsm_system_set_job(VsmSystem *system, uint64_t job);
 
 /* What a look at the domain gave; info NULL: there is none any more. Says what changed, adds and
