@@ -39,12 +39,17 @@ guest_slug() {
 
 guest_options() {
   mem=64 ws=8 rate=4 tick=50 type=kvm transient='' autostart='' wait=1 given=$#
+  disks=() cdrom='' disk_rate=256 region=1024
   while [ $# -gt 0 ]; do
     case $1 in
       --mem) mem=$2 && shift 2 ;;
       --ws) ws=$2 && shift 2 ;;
       --rate) rate=$2 && shift 2 ;;
       --tick) tick=$2 && shift 2 ;;
+      --disk) disks+=("$2") && shift 2 ;;
+      --disk-rate) disk_rate=$2 && shift 2 ;;
+      --region) region=$2 && shift 2 ;;
+      --cdrom) cdrom=$2 && shift 2 ;;
       --tcg) type=qemu && shift ;;
       --transient) transient=1 && shift ;;
       --autostart) autostart=1 && shift ;;
@@ -56,23 +61,84 @@ guest_options() {
   [ "$mem" -ge $((ws + 16)) ] || mem=$((ws + 16))
 }
 
-# q35 without a version: libvirt writes down the newest that is installed. No disk, no network, no graphics.
+# PATH[,format=qcow2|raw][,target=NAME][,pool=POOL][,serial=TEXT][,cache=MODE][,readonly][,shareable]
+guest_disk_xml() { # NUMBER DISK
+  local fields field format=raw target source type=file serial='' cache='' flags=''
+  IFS=, read -r -a fields <<<"$2"
+  target=hd$(printf %s abcd | cut -c$(($1 + 1))) source="file='$(xml_escape "${fields[0]}")'"
+  [[ ${fields[0]} != *.qcow2 ]] || format=qcow2
+  for field in "${fields[@]:1}"; do
+    case $field in
+      format=*) format=${field#*=} ;;
+      target=*) target=${field#*=} ;;
+      pool=*) type=volume source="pool='$(xml_escape "${field#*=}")' volume='$(xml_escape "${fields[0]}")'" ;;
+      serial=*) serial="<serial>$(xml_escape "${field#*=}")</serial>" ;;
+      cache=*) cache=" cache='${field#*=}'" ;;
+      readonly | shareable) flags+="<$field/>" ;;
+      *) die "guest: unknown property of a disk: $field" ;;
+    esac
+  done
+  cat <<EOF
+    <disk type='$type' device='disk'>
+      <driver name='qemu' type='$format'$cache/>
+      <source $source/>
+      <target dev='$target' bus='$(guest_disk_bus "$target")'/>
+      $serial$flags
+    </disk>
+EOF
+}
+
+# The image drives the IDE disks of machine pc. On another bus a disk is there, and idle.
+guest_disk_bus() { # TARGET
+  case $1 in
+    hd[a-d]) echo ide ;;
+    vd*) echo virtio ;;
+    sd*) echo sata ;;
+    *) die "guest: a disk's target is hda to hdd, vd... or sd..., not $1" ;;
+  esac
+}
+
+guest_cdrom_xml() {
+  cat <<EOF
+    <disk type='file' device='cdrom'>
+      <driver name='qemu' type='raw'/>
+      <source file='$(xml_escape "$cdrom")'/>
+      <target dev='hdd' bus='ide'/>
+      <readonly/>
+    </disk>
+EOF
+}
+
+guest_disks_xml() {
+  local i
+  for i in "${!disks[@]}"; do
+    guest_disk_xml "$i" "${disks[i]}"
+  done
+  [ -z "$cdrom" ] || guest_cdrom_xml
+}
+
+# Machines without a version: libvirt writes down the newest that is installed. No network, no graphics.
 guest_xml() { # NAME
+  local machine=q35 cmdline="ws=$ws rate=$rate tick=$tick" disks_xml
+  disks_xml=$(guest_disks_xml)
+  [ -z "$disks_xml" ] || machine=pc
+  [ ${#disks[@]} -eq 0 ] || cmdline+=" disk=$disk_rate region=$region"
   cat <<EOF
 <domain type='$type'>
   <name>$(xml_escape "$1")</name>
   <memory unit='MiB'>$mem</memory>
   <vcpu>1</vcpu>
   <os>
-    <type arch='x86_64' machine='q35'>hvm</type>
+    <type arch='x86_64' machine='$machine'>hvm</type>
     <kernel>/srv/lab/vsm-guest</kernel>
-    <cmdline>ws=$ws rate=$rate tick=$tick</cmdline>
+    <cmdline>$cmdline</cmdline>
   </os>
   <features><acpi/></features>
   <clock offset='utc'/>
   <devices>
     <emulator>/usr/bin/qemu-system-x86_64</emulator>
     <controller type='usb' model='none'/>
+$disks_xml
     <serial type='file'>
       <source path='/srv/lab/console/$(guest_slug "$1").log' append='on'/>
     </serial>
@@ -84,6 +150,7 @@ EOF
 
 cmd_guest() { # define|start HOST NAME [options]
   local verb=${1-} host=${2-} name=${3-} log mem ws rate tick type transient autostart wait given
+  local disks cdrom disk_rate region
   [ -n "$name" ] || die "guest define|start HOST NAME [options]"
   shift 3
   guest_options "$@"
@@ -152,7 +219,8 @@ cmd_pause() { # NAME [--since BYTE]
     END { print max + 0 }'
 }
 
-# Lost writes count only under KVM: TCG in this QEMU corrupts guests that write while they migrate.
+# Lost pages count only under KVM: TCG in this QEMU corrupts guests that write while they migrate. What a
+# disk should hold is also remembered in memory, but a turn that memory forgot is not held against the disk.
 cmd_check_guest() { # NAME [--since BYTE]
   guest_lines "$@" | awk -v kvm="$(guest_is_kvm "$1" && echo 1)" '
     function value(i, key) { return substr($i, length(key) + 2) + 0 }
@@ -164,14 +232,26 @@ cmd_check_guest() { # NAME [--since BYTE]
       last_n = n; last_t = t
       next
     }
+    /^VSM disk n=[0-9]+ dev=[0-9]+ written=[0-9]+ checked=[0-9]+ lost=[0-9]+ errors=[0-9]+ / {
+      dev = value(4, "dev"); checked[dev] = value(6, "checked")
+      gone[dev] = value(7, "lost"); errors[dev] = value(8, "errors")
+      next
+    }
+    /^VSM disk-lost / { next }
     /^VSM (boot|full|pause|shutdown)/ { next }
-    /^VSM tick/ { broken++ }
+    /^VSM (tick|disk)/ { broken++ }
     END {
       if (boots > 1) bad = bad " booted " boots " times;"
       if (!lines) bad = bad " no ticks;"
       if (broken > 1) bad = bad " " broken " broken lines;"
       if (kvm && lost) bad = bad " lost " lost " writes;"
-      printf "boots=%d lines=%d n=%d t=%d lost=%d", boots, lines, last_n, last_t, lost
+      for (dev in checked) {
+        if (!checked[dev]) bad = bad " disk " dev " was never checked;"
+        if (gone[dev]) bad = bad " disk " dev " lost " gone[dev] " sectors;"
+        if (errors[dev]) bad = bad " disk " dev " had " errors[dev] " errors;"
+        disks = disks sprintf(" disk%d=%d/%d/%d", dev, checked[dev], gone[dev], errors[dev])
+      }
+      printf "boots=%d lines=%d n=%d t=%d lost=%d%s", boots, lines, last_n, last_t, lost, disks
       print bad ? " BAD:" bad : ""
       exit bad != ""
     }'

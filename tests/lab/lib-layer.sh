@@ -6,7 +6,7 @@
 LAB_PACKAGES=(
   systemd systemd-sysv dbus libpam-systemd polkitd
   libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients libvirt-dbus
-  qemu-system-x86 gnutls-bin iproute2 nftables openssh-server openssh-client
+  qemu-system-x86 qemu-utils gnutls-bin iproute2 nftables openssh-server openssh-client
 )
 
 # Whole folders are hidden by one whiteout in the upper layer before it is mounted, without walking

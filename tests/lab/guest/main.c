@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "guest.h"
 
-/* A guest that knows whether its migration was a good one: it writes its memory at a given rate, checks
- * what it wrote, and measures how long it stood still. See README.md of the lab for the lines that it
- * prints. */
+/* A guest that knows whether its migration was a good one: it writes its memory and its disks at a given
+ * rate, checks what it wrote, and measures how long it stood still. See README.md of the lab for the lines
+ * that it prints. */
 
 #define HZ 100U
 #define LINE_US 200000U
@@ -11,6 +11,7 @@
 #define FIRST_PAGE (8U << 20 >> 12) /* below: this program, and the generations */
 #define CHECK_SECONDS 3U
 #define FILL_US 20000U
+#define NONE 0xffffffffU
 
 typedef struct MultibootInfo {
         uint32_t flags, mem_lower, mem_upper, boot_device, cmdline;
@@ -20,8 +21,8 @@ typedef struct Guest {
         uint32_t ws, rate, tick_ms; /* MiB, MiB/s, ms */
         uint32_t pages, n, gap_us, lost;
         uint64_t checked, written, credit;
-        uint64_t tick_us, due_us, line_us;
-        bool full;
+        uint64_t tick_us, due_us, line_us, boot;
+        bool full, disks;
 } Guest;
 
 static uint32_t option(const char *cmdline, const char *key, uint32_t value) {
@@ -45,7 +46,7 @@ static uint32_t option(const char *cmdline, const char *key, uint32_t value) {
 }
 
 static void say_boot(const Guest *g) {
-        put_hex("VSM boot=", rdtsc() * 0x9e3779b97f4a7c15ULL);
+        put_hex("VSM boot=", g->boot);
         put_number(" ws=", g->ws);
         put_number(" rate=", g->rate);
         put_number(" tick=", g->tick_ms);
@@ -72,7 +73,7 @@ static void say_pause(const Guest *g, uint32_t ms) {
         put("\n");
 }
 
-/* The power button of ACPI, where SeaBIOS puts its ports on q35: so that "virsh shutdown" works. */
+/* The power button of ACPI, where SeaBIOS puts its ports on q35 and pc: so that "virsh shutdown" works. */
 #define ACPI_STATUS 0x600
 #define ACPI_ENABLE 0x602
 #define ACPI_CONTROL 0x604
@@ -134,6 +135,9 @@ static bool fill(Guest *g) {
                 if (clock_us() >= end)
                         return true;
 
+        if (g->disks && !disk_is_filled())
+                return false;
+
         g->full = true;
         put_number("VSM full n=", g->n);
         put("\n");
@@ -143,10 +147,11 @@ static bool fill(Guest *g) {
 void guest_main(const MultibootInfo *info) {
         const char *cmdline = info->flags & 4 ? (const char *) info->cmdline : "";
         Guest g = {
-                .ws = option(cmdline, "ws=", 16),
-                .rate = option(cmdline, "rate=", 0),
-                .tick_ms = option(cmdline, "tick=", 50),
+                        .ws = option(cmdline, "ws=", 16),
+                        .rate = option(cmdline, "rate=", 0),
+                        .tick_ms = option(cmdline, "tick=", 50),
         };
+        uint32_t disk_rate = option(cmdline, "disk=", NONE);
         uint32_t most = (info->mem_upper >> 2) + 256 - FIRST_PAGE - 16;
 
         serial_init();
@@ -157,8 +162,12 @@ void guest_main(const MultibootInfo *info) {
         if (g.pages > most)
                 g.pages = most;
 
+        g.boot = rdtsc() * 0x9e3779b97f4a7c15ULL;
         say_boot(&g);
         memory_init(FIRST_PAGE, g.pages);
+        g.disks = disk_rate != NONE; /* unasked, disks are not touched */
+        if (g.disks)
+                disk_init((uint32_t) (g.boot >> 32), disk_rate, option(cmdline, "region=", 1024));
         g.tick_us = g.due_us = clock_us();
 
         for (;;) {
@@ -176,6 +185,8 @@ void guest_main(const MultibootInfo *info) {
                 if (now - g.line_us >= LINE_US)
                         say_tick(&g, now);
 
+                if (g.disks)
+                        disk_work(g.n);
                 if (!fill(&g))
                         wait_for_timer();
         }

@@ -59,11 +59,15 @@ void memory_init(uint32_t first_page, uint32_t n_pages) {
                 pool[i] = x = xorshift(x);
 }
 
+const uint32_t *memory_noise(uint32_t key) {
+        return pool + xorshift(key + 1) % POOL_WORDS;
+}
+
 bool memory_fill(void) {
         if (filled == count)
                 return false;
 
-        copy_words(page_address(filled), pool + xorshift(filled + 1) % POOL_WORDS, PAGE_WORDS);
+        copy_words(page_address(filled), memory_noise(filled), PAGE_WORDS);
         generations[filled] = 1;
         page_mark(filled++);
         return true;
