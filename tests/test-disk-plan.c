@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a plan for disks is made of: which paths are allowed, which pool is chosen, which disks are copied,
+ * what libvirt is asked to make. (Plans themselves need two hosts.) */
+
+#include <glib/gstdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/virt/disk-plan.h"
+#include "daemon/virt/pool.h"
+#include "shared/enums.h"
+#include "shared/error.h"
+
+static void pool_free(void *p) {
+        vsm_pool_free(p);
+}
+
+static void add_pool(GPtrArray *pools, const char *type, const char *name, const char *target,
+                     uint64_t available) {
+        g_autofree char *xml = g_strdup_printf(
+                        "<pool type='%s'><name>%s</name><available unit='bytes'>%" G_GUINT64_FORMAT
+                        "</available><target><path>%s</path></target></pool>",
+                        type, name, available, target);
+
+        g_ptr_array_add(pools, vsm_pool_from_xml(xml, NULL));
+}
+
+static GPtrArray *some_pools(void) {
+        GPtrArray *pools = g_ptr_array_new_with_free_func(pool_free);
+
+        add_pool(pools, "dir", "a", "/p//a/", 100);
+        add_pool(pools, "netfs", "b", "/p/b", 300);
+        add_pool(pools, "logical", "c", "/dev/c", 300);
+        add_pool(pools, "iscsi", "d", "/dev/disk/by-path", 9000);
+        return pools;
+}
+
+static void test_paths(void) {
+        static const char *const good[] = {"/a", "/a/b.img", "/a/..b", "/a b/\xc3\xa4"};
+        static const char *const bad[] = {"",      "/",   "a/b",    "/a/../b", "/a/..",
+                                          "/a//b", "/a/", "/a/./b", "/a\nb",   "/\xff"};
+
+        for (size_t i = 0; i < G_N_ELEMENTS(good); i++)
+                g_assert_true(vsm_path_check(good[i], NULL));
+        for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
+                g_autoptr(GError) error = NULL;
+
+                g_assert_false(vsm_path_check(bad[i], &error));
+                g_assert_error(error, VSM_ERROR, VSM_ERROR_INCOMPATIBLE_PARAMETERS);
+        }
+}
+
+static const char *pool_of(GPtrArray *pools, const char *path) {
+        const char *name;
+        const VsmPool *pool = vsm_pools_find_path(pools, path, &name);
+
+        return pool ? pool->name : NULL;
+}
+
+static void test_pool_of_path(void) {
+        g_autoptr(GPtrArray) pools = some_pools();
+        VsmPool *extra = g_new0(VsmPool, 1);
+
+        g_assert_cmpstr(pool_of(pools, "/p/a/x.img"), ==, "a");
+        g_assert_cmpstr(pool_of(pools, "/dev/c/lv"), ==, "c");
+        g_assert_null(pool_of(pools, "/p/a/sub/x.img"));
+        g_assert_null(pool_of(pools, "/p/ab/x.img"));
+        g_assert_null(pool_of(pools, "/p/x.img"));
+        g_assert_null(pool_of(pools, "/etc/passwd"));
+        g_assert_null(pool_of(pools, "/dev/disk/by-path/lun"));
+        g_assert_null(pool_of(pools, "/srv/vm/deep/x.img"));
+
+        *extra = (VsmPool){.name = g_strdup("/srv/vm"), .target = g_strdup("/srv/vm"), .configured = true};
+        g_ptr_array_add(pools, extra);
+        g_assert_cmpstr(pool_of(pools, "/srv/vm/deep/x.img"), ==, "/srv/vm");
+        g_assert_null(pool_of(pools, "/srv/vmx/x.img"));
+}
+
+static const char *chosen(GPtrArray *pools, const char *preferred, const char *except, uint64_t allocation,
+                          uint64_t capacity) {
+        const VsmPool *pool = vsm_pools_choose(pools, preferred, except, allocation, capacity);
+
+        return pool ? pool->name : NULL;
+}
+
+static void test_choose(void) {
+        g_autoptr(GPtrArray) pools = some_pools();
+
+        g_assert_cmpstr(chosen(pools, "a", NULL, 50, 500), ==, "a");
+        g_assert_cmpstr(chosen(pools, "a", NULL, 150, 150), ==, "b");
+        g_assert_cmpstr(chosen(pools, NULL, NULL, 50, 50), ==, "b");
+        g_assert_cmpstr(chosen(pools, NULL, "b", 50, 50), ==, "c");
+        g_assert_cmpstr(chosen(pools, NULL, "b", 50, 500), ==, "a");
+        g_assert_null(chosen(pools, "d", NULL, 500, 500));
+}
+
+static void test_links(void) {
+        g_autofree char *folder = g_dir_make_tmp("vsm-XXXXXX", NULL);
+        g_autofree char *file = g_build_filename(folder, "file", NULL),
+                        *link = g_build_filename(folder, "link", NULL);
+        g_autofree char *way = g_build_filename(folder, "way", NULL),
+                        *behind = g_build_filename(way, "file", NULL);
+        g_autofree char *none = g_build_filename(folder, "none", NULL);
+        bool exists;
+
+        g_assert_true(g_file_set_contents(file, "x", 1, NULL));
+        g_assert_cmpint(symlink("/etc/hostname", link), ==, 0);
+        g_assert_cmpint(symlink(folder, way), ==, 0);
+
+        g_assert_true(vsm_path_look(folder, file, &exists, NULL) && exists);
+        g_assert_true(vsm_path_look(folder, none, &exists, NULL) && !exists);
+        g_assert_false(vsm_path_look(folder, link, &exists, NULL));
+        g_assert_false(vsm_path_look(folder, behind, &exists, NULL));
+        g_assert_false(vsm_path_look("/", "/dev", &exists, NULL));
+
+        /* that the folder itself is reached by a link is its owner's wish */
+        g_assert_true(vsm_path_look(way, behind, &exists, NULL) && exists);
+
+        g_unlink(link);
+        g_unlink(way);
+        g_unlink(file);
+        g_rmdir(folder);
+}
+
+static void test_volume_xml(void) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(VsmVolume) volume =
+                        vsm_volume_from_xml("<volume type='file'><name>a</name><capacity "
+                                            "unit='bytes'>10</capacity><allocation>4</allocation>"
+                                            "<physical>9</physical><target><path>/p/a</path><format "
+                                            "type='qcow2'/><permissions><mode>0640</mode>"
+                                            "<owner>5</owner><group>6</group><label>svirt:c1,c2</label></"
+                                            "permissions><timestamps>"
+                                            "<mtime>12.500000000</mtime></timestamps><compat>1.1</compat></"
+                                            "target><backingStore><path>/p/b</path>"
+                                            "<format type='raw'/></backingStore></volume>",
+                                            &error);
+        g_autofree char *xml = NULL, *plain = NULL;
+
+        g_assert_no_error(error);
+        g_assert_cmpuint(volume->capacity, ==, 10);
+        g_assert_cmpuint(volume->allocation, ==, 4);
+        g_assert_cmpuint(volume->physical, ==, 9);
+        g_assert_cmpstr(volume->backing, ==, "/p/b");
+        g_assert_cmpint(volume->changed, ==, 12500000);
+
+        xml = vsm_volume_new_to_xml(&(VsmVolumeNew){.name = "n<",
+                                                    .format = "qcow2",
+                                                    .capacity = 10,
+                                                    .like = volume,
+                                                    .backing = "/p/b",
+                                                    .backing_format = "raw"});
+        g_assert_cmpstr(xml, ==,
+                        "<volume><name>n&lt;</name><capacity>10</capacity><allocation>0</allocation><target>"
+                        "<format "
+                        "type=\"qcow2\"/><permissions><mode>0640</mode><owner>5</owner><group>6</group>"
+                        "</permissions><compat>1.1</compat></target><backingStore><path>/p/b</path>"
+                        "<format type=\"raw\"/></backingStore></volume>");
+
+        plain = vsm_volume_new_to_xml(&(VsmVolumeNew){.name = "n", .format = "raw", .capacity = 10});
+        g_assert_cmpstr(plain, ==,
+                        "<volume><name>n</name><capacity>10</capacity><allocation>0</allocation><target>"
+                        "<format type=\"raw\"/></target></volume>");
+}
+
+static const char definition[] =
+                "<domain><devices><disk type='file'><source file='/p/a/x'/><target dev='vda'/></disk>"
+                "<disk type='block'><source dev='/dev/c/y'/><target dev='vdb'/></disk>"
+                "<disk type='file'><source file='/p/a/ro'/><target dev='vdc'/><readonly/></disk>"
+                "<disk type='file'><source file='/p/a/sh'/><target dev='vdd'/><shareable/></disk>"
+                "<disk type='network'><source protocol='rbd' name='p/i'/><target dev='vde'/></disk>"
+                "<disk type='file' device='cdrom'><source file='/p/a/cd'/><target "
+                "dev='sda'/></disk></devices></domain>";
+
+static void assert_copied(uint16_t type, const char *wishes, const char *expected) {
+        g_autoptr(VsmChanges) changes = vsm_changes_new();
+        g_auto(GStrv) targets = g_strsplit(wishes ?: "", ",", -1), copied = NULL;
+        g_autofree char *text = NULL;
+
+        for (char **target = targets; *target; target++)
+                vsm_changes_add_disk(changes, vsm_disk_wish_new(*target, NULL, NULL));
+
+        copied = vsm_disk_plan_copied(definition, &(VsmMoveOptions){.type = type, .changes = changes}, NULL);
+        text = g_strjoinv(",", copied);
+        g_assert_cmpstr(text, ==, expected);
+}
+
+static void test_copied(void) {
+        assert_copied(VSM_MIGRATION_TYPE_SYSTEM_AND_STORAGE, NULL, "vda,vdb");
+        assert_copied(VSM_MIGRATION_TYPE_STORAGE, NULL, "vda,vdb");
+        assert_copied(VSM_MIGRATION_TYPE_STORAGE, "vdb,sda,vdc", "vdb");
+        assert_copied(VSM_MIGRATION_TYPE_SYSTEM_AND_STORAGE, VSM_DISK_WISH_ALL, "vda,vdb");
+        assert_copied(VSM_MIGRATION_TYPE_OTHER, "vda", "vda");
+        assert_copied(VSM_MIGRATION_TYPE_OTHER, NULL, "");
+        assert_copied(VSM_MIGRATION_TYPE_VIRTUAL_SYSTEM, "vda", "");
+        assert_copied(VSM_MIGRATION_TYPE_VIRTUAL_SYSTEM, NULL, "");
+        assert_copied(0, VSM_DISK_WISH_ALL, "");
+}
+
+int main(int argc, char **argv) {
+        g_test_init(&argc, &argv, NULL);
+
+        g_test_add_func("/disk-plan/paths", test_paths);
+        g_test_add_func("/disk-plan/pool-of-path", test_pool_of_path);
+        g_test_add_func("/disk-plan/choose", test_choose);
+        g_test_add_func("/disk-plan/links", test_links);
+        g_test_add_func("/disk-plan/volume-xml", test_volume_xml);
+        g_test_add_func("/disk-plan/copied", test_copied);
+
+        return g_test_run();
+}
