@@ -231,9 +231,19 @@ GPtrArray* vsm_store_history(VsmStore *store, const VsmHistoryFilter *filter, GE
 
 bool vsm_store_history_trim(VsmStore *store, uint32_t limit, GError **error) {
         VSM_STORE_LOCK(store);
+        bool ok = false;
 
-        return vsm_store_run(store, vsm_store_bind(store, STORE_HISTORY_TRIM, "u", limit),
-                             "forgetting old jobs", error);
+        if (!vsm_store_transaction_begin(store, error))
+                return false;
+
+        /* what is left of those whose end nobody knows (no verdict) is for a person, as long as the job is
+         * there to tell of it */
+        ok = vsm_store_run(store, vsm_store_bind(store, STORE_HISTORY_TRIM, "u", limit),
+                           "forgetting old jobs", error) &&
+                vsm_store_run(store, vsm_store_bind(store, STORE_EFFECTS_OF_NONE, ""),
+                              "forgetting what old jobs did", error);
+
+        return vsm_store_transaction_end(store, ok, error);
 }
 
 bool vsm_store_system_set(VsmStore *store, const char *uuid, uint32_t migration_state, uint32_t reason,

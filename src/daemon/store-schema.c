@@ -62,6 +62,15 @@ static const char *const steps[] = {
 
         "ALTER TABLE jobs ADD COLUMN percent INTEGER NOT NULL DEFAULT 0;"
         "ALTER TABLE jobs ADD COLUMN remains TEXT NOT NULL DEFAULT '';",
+
+        "CREATE TABLE effects("
+        "  id           INTEGER PRIMARY KEY AUTOINCREMENT,"
+        "  job          INTEGER NOT NULL,"
+        "  kind         INTEGER NOT NULL,"
+        "  there        INTEGER NOT NULL,"
+        "  object       TEXT NOT NULL,"
+        "  detail       TEXT NOT NULL,"
+        "  ended        INTEGER NOT NULL DEFAULT 0);",   /* VsmStoredVerdict */
 };
 
 #define JOB_COLUMNS                                                                                     \
@@ -99,7 +108,8 @@ static const char *const statements[_STORE_STATEMENT_MAX] = {
         [STORE_HISTORY_TRIM] =
         "DELETE FROM jobs WHERE ended <> 0 AND (" IS_CHECK " OR number <="
         " (SELECT number FROM jobs WHERE ended <> 0 AND NOT " IS_CHECK
-        "  ORDER BY number DESC LIMIT 1 OFFSET ?))",
+        "  ORDER BY number DESC LIMIT 1 OFFSET ?))"
+        " AND number NOT IN (SELECT job FROM effects WHERE ended <> 0)",
 
         /* system, destination, since, until, state, limit, offset: '' or 0 is any */
         [STORE_HISTORY] =
@@ -129,6 +139,20 @@ static const char *const statements[_STORE_STATEMENT_MAX] = {
         [STORE_SYSTEM_CLEAR_OF_JOB] =
         "DELETE FROM systems WHERE uuid = (SELECT system FROM jobs WHERE number = ?)",
         [STORE_SYSTEMS] = "SELECT uuid, state, reason FROM systems ORDER BY uuid",
+
+        /* only before the verdict: afterwards nothing is made any more */
+        [STORE_EFFECT_ADD] =
+        "INSERT INTO effects(job, kind, there, object, detail)"
+        " SELECT ?1, ?2, ?3, ?4, ?5"
+        " WHERE EXISTS(SELECT 1 FROM jobs WHERE number = ?1 AND ended = 0)"
+        "   AND NOT EXISTS(SELECT 1 FROM effects WHERE job = ?1 AND ended <> 0)",
+        [STORE_EFFECT_FORGET]  = "DELETE FROM effects WHERE id = ?",
+        [STORE_EFFECTS]        = "SELECT id, kind, there, object, detail, ended FROM effects WHERE job = ? ORDER BY id",
+        [STORE_EFFECTS_DECIDE] = "UPDATE effects SET ended = ?2 WHERE job = ?1 AND ended = 0",
+        [STORE_EFFECTS_OF_NONE] = "DELETE FROM effects WHERE job NOT IN (SELECT number FROM jobs)",
+        [STORE_EFFECTS_PENDING] =
+        "SELECT " JOB_COLUMNS " FROM jobs"
+        " WHERE ended <> 0 AND number IN (SELECT job FROM effects WHERE ended <> 0) ORDER BY number",
 
         [STORE_FACT_KEEP] = "INSERT OR IGNORE INTO facts(name, value) VALUES(?, ?)",
         [STORE_FACT_GET]  = "SELECT value FROM facts WHERE name = ?",

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/effect.h"
+
 /* What has to survive: jobs with what was asked, what was done to a guest on their behalf, each
  * system's MigrationState; settings, networks, hosts and the service's own state as texts. SQLite in the state directory. Every function may wait for the disk:
  * for workers, never for the bus thread, except vsm_store_open() at start. Any worker may call at
@@ -114,7 +116,8 @@ typedef struct VsmHistoryFilter {
 /* The newest first, as VsmStoredJob. Checks and what has no system are not among them. */
 GPtrArray* vsm_store_history(VsmStore *store, const VsmHistoryFilter *filter, GError **error);
 
-/* Forgets finished ones beyond the newest limit, and finished checks. */
+/* Forgets finished ones beyond the newest limit, and finished checks; none of which something is still
+ * to be taken back or made final. */
 bool vsm_store_history_trim(VsmStore *store, uint32_t limit, GError **error);
 
 /* The one of system's rows: 4 or 5 with its reason, 0 removes it. */
@@ -152,3 +155,27 @@ bool vsm_store_texts_change(VsmStore *store, VsmStoreKind kind, const VsmStoredT
 
 /* All of a kind, as VsmStoredText, ordered by key. */
 GPtrArray* vsm_store_texts(VsmStore *store, VsmStoreKind kind, GError **error);
+
+/* ---- what moves do on their way (effect.h) ---- */
+
+typedef enum {
+        VSM_STORED_OPEN    = 0,         /* numbers in the file: never renumber */
+        VSM_STORED_FAILED  = 1,         /* to be taken back */
+        VSM_STORED_SUCCESS = 2,         /* to be made final */
+} VsmStoredVerdict;
+
+/* Sets effect->id. VSM_ERROR_FAILED also when the job has ended, or its verdict is written. */
+bool vsm_store_effect_add(VsmStore *store, uint64_t job, VsmEffect *effect, GError **error);
+
+/* One that is not there is forgotten. */
+bool vsm_store_effect_forget(VsmStore *store, uint64_t id, GError **error);
+
+/* Those of a job, as VsmEffect, in the order in which they were written; *ret_verdict may be NULL. */
+GPtrArray* vsm_store_effects(VsmStore *store, uint64_t job, VsmStoredVerdict *ret_verdict, GError **error);
+
+/* The verdict, before the first of them is taken back or made final. The first one counts: a crash in
+ * between goes on in the same direction. */
+bool vsm_store_effects_decide(VsmStore *store, uint64_t job, bool success, GError **error);
+
+/* Jobs that have ended, with a verdict, and have effects left; oldest first, as VsmStoredJob. */
+GPtrArray* vsm_store_effects_pending(VsmStore *store, GError **error);
