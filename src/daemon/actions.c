@@ -48,7 +48,7 @@ static const VsmMember members[] = {
         { VSM_INTERFACE_TRANSFER,   "StartPostCopy",      VSM_ACTION_MIGRATE,         false },
         { VSM_INTERFACE_EVACUATION, "GetPlan",            VSM_ACTION_INSPECT,         false },
         { VSM_INTERFACE_EVACUATION, "GetLeftovers",       VSM_ACTION_INSPECT,         false },
-        { VSM_INTERFACE_PLANNED,    "Destroy",            VSM_ACTION_MIGRATE,         false },
+        { VSM_INTERFACE_PLANNED,    "Destroy",            VSM_ACTION_MIGRATE,         true  },
 
         /* a property, written with org.freedesktop.DBus.Properties.Set */
         { VSM_INTERFACE_SYSTEM,     "MigrationState",     VSM_ACTION_RESET_STATE,     true  },

@@ -109,6 +109,14 @@ void vsm_answer_return(VsmAnswer *answer, uint32_t return_value, ...) {
         answer->call = sd_bus_message_unref(answer->call);
 }
 
+void vsm_answer_done(VsmAnswer *answer) {
+        if (!answer->call)
+                return;
+
+        (void) sd_bus_reply_method_return(answer->call, NULL);
+        answer->call = sd_bus_message_unref(answer->call);
+}
+
 void vsm_answer_error(VsmAnswer *answer, const GError *error) {
         if (!answer->call)
                 return;

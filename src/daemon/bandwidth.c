@@ -15,7 +15,7 @@ uint64_t vsm_bandwidth_limit(VsmManager *manager, uint64_t wish) {
                 return wish;
 
         /* libvirt counts in MiB/s, and 0 would be no limit */
-        part = MAX(limit / MAX(vsm_service_active_migrations(manager), 1), VSM_SETTINGS_BANDWIDTH_MIN);
+        part = MAX(limit / MAX(vsm_service_running(manager), 1), VSM_SETTINGS_BANDWIDTH_MIN);
         return wish > 0 ? MIN(wish, part) : part;
 }
 
@@ -25,15 +25,14 @@ uint64_t vsm_bandwidth_share(const VsmJob *job) {
 
 typedef struct BandwidthTask {
         VsmTask task;
-        VsmVirt *virt;
+        VsmMove *run;
         uint64_t job, bandwidth;
-        char uuid[VSM_UUID_SIZE];
 } BandwidthTask;
 
 static void bandwidth_run(VsmTask *task) {
         BandwidthTask *t = (BandwidthTask*) task;
 
-        (void) vsm_virt_set_bandwidth(t->virt, t->uuid, t->bandwidth, &task->error);
+        (void) vsm_move_set_bandwidth(t->run, t->bandwidth, &task->error);
 }
 
 static void bandwidth_done(VsmTask *task, void *userdata) {
@@ -44,13 +43,17 @@ static void bandwidth_done(VsmTask *task, void *userdata) {
                 vsm_log(LOG_DEBUG, "Job %" PRIu64 ": %s", t->job, task->error->message);
 }
 
-static void tell(VsmJob *job, uint64_t bandwidth) {
-        BandwidthTask *t = vsm_task_new(BandwidthTask, bandwidth_run, bandwidth_done, NULL);
+static void bandwidth_free(VsmTask *task) {
+        vsm_move_unref(((BandwidthTask*) task)->run);
+        g_free(task);
+}
 
-        t->virt = job->manager->virt;
+static void tell(VsmJob *job, uint64_t bandwidth) {
+        BandwidthTask *t = vsm_task_new(BandwidthTask, bandwidth_run, bandwidth_done, bandwidth_free);
+
+        t->run = vsm_move_ref(job->move->run);
         t->job = job->number;
         t->bandwidth = bandwidth;
-        g_strlcpy(t->uuid, job->system_uuid, sizeof t->uuid);
         vsm_worker_push(job->manager->worker, VSM_LANE_SHORT, &t->task);
 }
 

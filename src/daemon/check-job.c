@@ -8,6 +8,7 @@
 #include "daemon/host.h"
 #include "daemon/job-methods.h"
 #include "daemon/log.h"
+#include "daemon/move-type.h"
 #include "daemon/move.h"
 #include "daemon/reason.h"
 #include "daemon/service.h"
@@ -274,8 +275,12 @@ static void begin(VsmJob *job) {
                 .destination = job->request->destination, .caller = job->owner, .caller_uid = job->owner_uid,
         };
 
-        vsm_log_full(LOG_INFO, &context, "Job %" PRIu64 ": whether %s can move to %s, asked for by %s.",
-                     job->number, job->system_name, job->request->destination, job->owner);
+        if (job->request->destination[0] == '\0')
+                vsm_log_full(LOG_INFO, &context, "Job %" PRIu64 ": whether disks of %s can move, asked for by %s.",
+                             job->number, job->system_name, job->owner);
+        else
+                vsm_log_full(LOG_INFO, &context, "Job %" PRIu64 ": whether %s can move to %s, asked for by %s.",
+                             job->number, job->system_name, job->request->destination, job->owner);
         run_waiting(job->manager);
 }
 
@@ -283,18 +288,15 @@ static int refuse(sd_bus_error *error, VsmError code, const char *message) {
         return sd_bus_error_set(error, vsm_error_to_bus_name(code), message);
 }
 
-int vsm_check_state(VsmManager *manager, VsmSystem *system, sd_bus_error *error) {
+int vsm_check_state(VsmManager *manager, const VsmFive *five, sd_bus_error *error) {
         if (!manager->libvirt_up)
                 return refuse(error, VSM_ERROR_SYSTEM_NOT_AVAILABLE,
                               "libvirt on this host does not answer; see 'systemctl status libvirtd'.");
-        if (!vsm_system_is_active(system))
-                return refuse(error, VSM_ERROR_INVALID_STATE,
-                              "The system does not run; only a running or paused one can be moved live.");
-        if (vsm_system_active_job(system) > 0)
+        if (vsm_system_active_job(five->system) > 0)
                 return refuse(error, VSM_ERROR_SYSTEM_IN_USE,
                               "The system is being migrated; its property MigrationJob names the job.");
 
-        return 0;
+        return vsm_five_check_guest(five, error);
 }
 
 int vsm_method_check_migratable(sd_bus_message *call, void *userdata, sd_bus_error *error) {
@@ -316,13 +318,13 @@ int vsm_method_check_migratable(sd_bus_message *call, void *userdata, sd_bus_err
         if (r < 0)
                 return refuse(error, VSM_ERROR_ACCESS_DENIED, "The caller has left the bus.");
 
-        r = vsm_check_state(manager, five.system, error);
+        r = vsm_check_state(manager, &five, error);
         if (r >= 0)
                 r = vsm_job_check_limits(manager, caller, error);
         if (r < 0)
                 return r;
 
-        job = vsm_job_new(manager, VSM_JOB_TYPE_CHECK_SYSTEM);
+        job = vsm_job_new(manager, vsm_move_type(five.request->migration_type)->check);
         make_check(job);
         job->begin = begin;
         vsm_job_accept(job, call, five.system, g_steal_pointer(&five.request), caller);

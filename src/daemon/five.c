@@ -11,7 +11,9 @@
 #include "daemon/bus-variant.h"
 #include "daemon/five.h"
 #include "daemon/host.h"
+#include "daemon/move-type.h"
 #include "daemon/network.h"
+#include "daemon/settings.h"
 #include "shared/error.h"
 
 void vsm_five_clear(VsmFive *five) {
@@ -86,6 +88,12 @@ static int read_destination(VsmManager *manager, sd_bus_message *call, const cha
         if (r < 0)
                 return r;
 
+        /* Null, for a move that stays on this host */
+        if (g_str_equal(path, "/")) {
+                *ret = "";
+                return 1;
+        }
+
         host = vsm_host_find_path(manager, path);
         if (!host)
                 return sd_bus_error_set(error, vsm_error_to_bus_name(VSM_ERROR_INVALID_PARAMETER),
@@ -134,16 +142,19 @@ int vsm_five_authorize(VsmManager *manager, sd_bus_message *call, const VsmFive 
                                                   sd_bus_message_get_member(call));
         const VsmHost *host = vsm_host_match(manager, five->request->destination);
         const char *name = host ? vsm_host_data(host)->name : five->request->destination;
+        const VsmMoveType *kind = vsm_move_type(five->request->migration_type);
+        const VsmChanges *changes = five->request->changes;
+        g_autofree char *paths = vsm_changes_format_paths(changes);
         char type[8], transport[8];
-        char *details[] = {
+        char *details[19] = { /* pairs, NULL */
                 (char*) "system.name", (char*) vsm_system_name(five->system),
                 (char*) "system.uuid", (char*) vsm_system_uuid(five->system),
                 (char*) "destination", (char*) name,
                 (char*) "destination.known", (char*) (host ? "true" : "false"),
                 (char*) "migration.type", type,
                 (char*) "transport", transport,
-                NULL
         };
+        size_t n = 12;
 
         if (!member)
                 return sd_bus_error_set(error, vsm_error_to_bus_name(VSM_ERROR_ACCESS_DENIED),
@@ -151,7 +162,35 @@ int vsm_five_authorize(VsmManager *manager, sd_bus_message *call, const VsmFive 
 
         g_snprintf(type, sizeof type, "%u", five->request->migration_type);
         g_snprintf(transport, sizeof transport, "%u", five->request->transport);
+
+        if (paths) {
+                details[n++] = (char*) "path";
+                details[n++] = paths;
+        }
+        if (kind->takes_disks) {
+                details[n++] = (char*) "overwrite";
+                details[n++] = (char*) (changes->overwrite ? "true" : "false");
+                details[n++] = (char*) "remove";
+                details[n++] = (char*) (changes->remove_source || changes->remove_source_volumes ? "true" : "false");
+        }
+
         return vsm_polkit_check(manager->polkit, call, member->action, details, error);
+}
+
+int vsm_five_check_guest(const VsmFive *five, sd_bus_error *error) {
+        VsmGuestNeed need = vsm_move_type(five->request->migration_type)->guest;
+        bool active = vsm_system_is_active(five->system);
+
+        if (need == VSM_GUEST_ACTIVE && !active)
+                return sd_bus_error_set(error, vsm_error_to_bus_name(VSM_ERROR_INVALID_STATE),
+                                        "The system does not run; only a running or paused one can be moved live. "
+                                        "MigrationType 1 moves one that is off.");
+        if (need == VSM_GUEST_OFF && active)
+                return sd_bus_error_set(error, vsm_error_to_bus_name(VSM_ERROR_INVALID_STATE),
+                                        "The system is running or paused, and MigrationType 1 (Other) moves one that "
+                                        "is off; 32768 moves a running one.");
+
+        return 0;
 }
 
 VsmDestination* vsm_destination_to(VsmManager *manager, const char *name) {
@@ -187,6 +226,9 @@ VsmMoveOptions* vsm_move_options_of(VsmManager *manager, const char *uuid, const
 
         g_strlcpy(options->uuid, uuid, sizeof options->uuid);
         options->destination = vsm_destination_of(manager, request);
+        options->type = request->migration_type;
+        options->changes = vsm_changes_copy(request->changes);
+        options->directories = g_strdupv(vsm_settings_directories(manager));
         options->bandwidth = request->bandwidth;
         options->compression = request->compression > 0;
         options->throttling = request->throttling;

@@ -20,6 +20,9 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VsmFive, vsm_five_clear)
 /* Asks polkit with the details of the contract's section 7. As vsm_polkit_check(). */
 int vsm_five_authorize(VsmManager *manager, sd_bus_message *call, const VsmFive *five, sd_bus_error *error);
 
+/* Does the guest run, or not, as the MigrationType needs it? 0, or what a handler returns. */
+int vsm_five_check_guest(const VsmFive *five, sd_bus_error *error);
+
 /* Is this text this host's own name or one of its addresses? What a name resolves to is found out by
  * the worker that dials. */
 bool vsm_destination_is_here(VsmManager *manager, const char *text);

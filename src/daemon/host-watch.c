@@ -7,6 +7,7 @@
 #include "daemon/five.h"
 #include "daemon/host-internal.h"
 #include "daemon/log.h"
+#include "daemon/rollback.h"
 #include "shared/cleanup.h"
 #include "shared/error.h"
 #include "shared/names.h"
@@ -67,6 +68,8 @@ static void take_result(VsmManager *manager, VsmHost *host, const ProbeTask *t) 
 
         if (g_str_equal(host->state, "down"))
                 vsm_log(LOG_INFO, "Host '%s' can be reached again.", host->data->name);
+        if (!g_str_equal(host->state, "up"))
+                vsm_rollback_host_up(manager, host->data->name);
         host->memory = t->memory;
         host->last_contact = vsm_now_realtime();
         set_state(manager, host, "up", "");

@@ -4,6 +4,7 @@
 
 #include "daemon/job-keep.h"
 #include "daemon/log.h"
+#include "daemon/move-type.h"
 #include "daemon/system.h"
 
 /* Time that it took, time of its last state, verdict, percent; real pause in ms, first iteration; memory total, processed, remaining; disk the same; bandwidth,
@@ -121,7 +122,7 @@ static void show(VsmManager *manager, const VsmStoredJob *stored, uint64_t left)
 
         vsm_job_publish(job, stored->number);
         vsm_job_remove_in(job, left);
-        if (system && stored->type == VSM_JOB_TYPE_MOVE_SYSTEM)
+        if (system && vsm_job_type_moves(stored->type))
                 vsm_system_set_job(system, job->number);
 }
 

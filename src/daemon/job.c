@@ -10,6 +10,7 @@
 #include "daemon/job-methods.h"
 #include "daemon/job.h"
 #include "daemon/log.h"
+#include "daemon/move-type.h"
 #include "daemon/move.h"
 #include "daemon/system.h"
 #include "shared/cleanup.h"
@@ -56,8 +57,19 @@ static const char* caption_of(const VsmJob *job) {
         switch (job->type) {
         case VSM_JOB_TYPE_MOVE_SYSTEM:
                 return "Moving Virtual System";
+        case VSM_JOB_TYPE_MOVE_SYSTEM_AND_STORAGE:
+                return "Moving Virtual System and Storage";
+        case VSM_JOB_TYPE_MOVE_STORAGE:
+                return "Moving Storage";
+        case VSM_JOB_TYPE_STAGED:
+                return "Creating Planned Virtual System";
         case VSM_JOB_TYPE_CHECK_SYSTEM:
                 return "Checking Virtual System";
+        case VSM_JOB_TYPE_CHECK_SYSTEM_AND_STORAGE:
+                return "Checking Virtual System and Storage";
+        case VSM_JOB_TYPE_CHECK_STORAGE:
+        case VSM_JOB_TYPE_CHECK_STORAGE_MIGRATION:
+                return "Checking Storage";
         case VSM_JOB_TYPE_QUIESCE:
                 return "Quiescing Migration Service";
         default:
@@ -489,7 +501,7 @@ static const char* message_id(const VsmJob *job, VsmJobState state, VsmError cod
         case VSM_ERROR_INVALID_STATE:
                 return "wrong-state";
         default:
-                return job->type == VSM_JOB_TYPE_MOVE_SYSTEM ? "migration-failed" : "failed";
+                return vsm_job_type_moves(job->type) ? "migration-failed" : "failed";
         }
 }
 

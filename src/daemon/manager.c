@@ -20,8 +20,10 @@
 #include "daemon/log.h"
 #include "daemon/move.h"
 #include "daemon/network.h"
+#include "daemon/planned.h"
 #include "daemon/queue.h"
 #include "daemon/refuse.h"
+#include "daemon/rollback.h"
 #include "daemon/service-state.h"
 #include "daemon/service.h"
 #include "daemon/settings.h"
@@ -50,7 +52,7 @@ uint64_t vsm_now_monotonic(void) {
 void vsm_manager_update_status(VsmManager *manager) {
         (void) sd_notifyf(false, "STATUS=%s%u running, %u queued, %u systems.",
                           manager->libvirt_up ? "" : "libvirt does not answer; ",
-                          vsm_service_active_migrations(manager), vsm_queue_length(manager->queue),
+                          vsm_service_running(manager), vsm_queue_length(manager->queue),
                           g_hash_table_size(manager->systems));
 }
 
@@ -118,6 +120,7 @@ static void on_listed(VsmManager *manager) {
         vsm_service_addresses_changed(manager);
         vsm_job_keep_show_all(manager);
         vsm_move_recover_all(manager);
+        vsm_rollback_run(manager);
         vsm_manager_update_status(manager);
         take_name(manager);
 
@@ -318,6 +321,7 @@ static bool register_objects(VsmManager *manager, GError **error) {
         static int (*const registers[])(VsmManager *manager) = {
                 vsm_service_register, vsm_settings_register, vsm_capabilities_register, vsm_lookup_register,
                 vsm_system_register, vsm_job_register, vsm_network_register, vsm_host_register,
+                vsm_planned_system_register,
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(registers); i++) {
@@ -379,6 +383,8 @@ VsmManager* vsm_manager_new(const VsmManagerOptions *options, GError **error) {
 
         manager->systems = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
                                                  (GDestroyNotify) vsm_system_free);
+        manager->planned = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
+                                                 (GDestroyNotify) vsm_planned_system_free);
         manager->jobs = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, (GDestroyNotify) vsm_job_free);
         manager->refreshing = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         manager->looked_at_late = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -386,6 +392,7 @@ VsmManager* vsm_manager_new(const VsmManagerOptions *options, GError **error) {
                                                        (GDestroyNotify) vsm_stored_system_free);
         manager->accepting = g_ptr_array_new();
         manager->queue = vsm_queue_new(manager);
+        manager->rollback = vsm_rollback_new(manager);
         manager->boot_id = read_boot_id();
 
         manager->state = vsm_service_state_new();
@@ -434,6 +441,7 @@ void vsm_manager_free(VsmManager *manager) {
         vsm_polkit_free(manager->polkit);
         g_hash_table_unref(manager->jobs);
         g_hash_table_unref(manager->systems);
+        g_hash_table_unref(manager->planned);
         g_hash_table_unref(manager->refreshing);
         sd_event_source_disable_unref(manager->late);
         g_hash_table_unref(manager->looked_at_late);
@@ -444,6 +452,7 @@ void vsm_manager_free(VsmManager *manager) {
         vsm_settings_free(manager->layers);
         vsm_networks_free(manager->networks);
         vsm_hosts_free(manager->hosts);
+        vsm_rollback_free(manager->rollback);
         vsm_addresses_free(manager->addresses);
         vsm_bus_free(manager->bus);
         vsm_store_close(manager->store);

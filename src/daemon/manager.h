@@ -24,6 +24,7 @@ typedef struct VsmSettings VsmSettings;
 typedef struct VsmQueue VsmQueue;
 typedef struct VsmNetworks VsmNetworks;
 typedef struct VsmHosts VsmHosts;
+typedef struct VsmRollback VsmRollback;
 
 typedef struct VsmManager {
         sd_event *event;
@@ -42,7 +43,9 @@ typedef struct VsmManager {
         VsmQueue *queue;
         VsmNetworks *networks;
         VsmHosts *hosts;
+        VsmRollback *rollback;
         GHashTable *systems;            /* UUID (borrowed) -> VsmSystem*, owned */
+        GHashTable *planned;            /* UUID (borrowed) -> VsmPlannedSystem*, owned */
         GHashTable *refreshing;         /* UUID -> looks at a domain that are on their way, system-watch.c */
         GHashTable *looked_at_late;     /* UUIDs of systems to be looked at once more, a little later */
         sd_event_source *late;

@@ -22,19 +22,18 @@ static int refuse(sd_bus_error *error, VsmError code, const char *message) {
 /* What this host decides without waiting. */
 static int check_state(VsmManager *manager, const VsmFive *five, uid_t caller, sd_bus_error *error) {
         g_autoptr(GError) e = NULL;
+        int r;
 
-        if (!vsm_service_accepts(manager, &e))
+        if (!vsm_service_accepts(manager, five->request->migration_type, &e))
                 return vsm_bus_fail(error, e);
         if (vsm_system_active_job(five->system) > 0)
                 return refuse(error, VSM_ERROR_SYSTEM_IN_USE,
                               "The system is being migrated already; its property MigrationJob names the job.");
         if (vsm_system_is_incoming(five->system))
                 return refuse(error, VSM_ERROR_INVALID_STATE, "The system is just arriving from another host.");
-        if (!vsm_system_is_active(five->system))
-                return refuse(error, VSM_ERROR_INVALID_STATE,
-                              "The system does not run; only a running or paused one can be moved live.");
 
-        return vsm_job_check_limits(manager, caller, error);
+        r = vsm_five_check_guest(five, error);
+        return r < 0 ? r : vsm_job_check_limits(manager, caller, error);
 }
 
 int vsm_method_migrate_to_host(sd_bus_message *call, void *userdata, sd_bus_error *error) {
@@ -122,7 +121,7 @@ int vsm_method_check_to_host(sd_bus_message *call, void *userdata, sd_bus_error 
         if (r <= 0)
                 return r < 0 ? r : 1;
 
-        r = vsm_check_state(manager, five.system, error);
+        r = vsm_check_state(manager, &five, error);
         if (r < 0)
                 return r;
         if (vsm_worker_pending(manager->worker, VSM_LANE_CHECK) >= CHECKS_MAX)

@@ -5,6 +5,7 @@
 
 #include "daemon/log.h"
 #include "daemon/move-internal.h"
+#include "daemon/move-type.h"
 #include "daemon/queue.h"
 #include "daemon/service.h"
 #include "daemon/user-name.h"
@@ -114,7 +115,7 @@ static void begin(VsmJob *job) {
 
 void vsm_move_job_accept(VsmManager *manager, sd_bus_message *call, VsmSystem *system, VsmRequest *request,
                          uid_t caller) {
-        VsmJob *job = vsm_job_new(manager, VSM_JOB_TYPE_MOVE_SYSTEM);
+        VsmJob *job = vsm_job_new(manager, vsm_move_type(request->migration_type)->job);
 
         job->move = vsm_move_job_new();
         job->begin = begin;
@@ -130,13 +131,18 @@ void vsm_move_job_enqueue(VsmJob *job, VsmSystem *system) {
                 .destination = job->request->destination, .caller = job->owner, .caller_uid = job->owner_uid,
         };
 
-        vsm_log_full(LOG_INFO, &context, "Job %" PRIu64 ": %s is to move to %s, asked for by %s.",
-                     job->number, job->system_name, job->request->destination, job->owner);
+        if (job->request->destination[0] == '\0')
+                vsm_log_full(LOG_INFO, &context, "Job %" PRIu64 ": disks of %s are to move, asked for by %s.",
+                             job->number, job->system_name, job->owner);
+        else
+                vsm_log_full(LOG_INFO, &context, "Job %" PRIu64 ": %s is to move to %s (%s), asked for by %s.",
+                             job->number, job->system_name, job->request->destination,
+                             vsm_migration_type_to_string(job->request->migration_type), job->owner);
 
         if (system) {
                 vsm_system_set_job(system, job->number);
-                vsm_system_set_progress(system, 0);
-                vsm_system_set_migration(system, VSM_MIGRATION_STATE_SETUP, VSM_REASON_NONE);
+                vsm_move_job_set_progress(job, 0);
+                vsm_move_job_set_migration(job, VSM_MIGRATION_STATE_SETUP, VSM_REASON_NONE);
         }
 
         vsm_move_watch_timeout(job);

@@ -8,10 +8,14 @@
 #include "daemon/bandwidth.h"
 #include "daemon/log.h"
 #include "daemon/move-internal.h"
+#include "daemon/move-type.h"
 #include "daemon/queue.h"
+#include "daemon/reason.h"
+#include "daemon/rollback.h"
 #include "daemon/service.h"
 #include "daemon/system-watch.h"
 #include "shared/cleanup.h"
+#include "shared/enums.h"
 
 /* what the end will be */
 typedef struct Verdict {
@@ -22,49 +26,72 @@ typedef struct Verdict {
         const char *sentence;   /* public: no address, no path, no other program's words */
 } Verdict;
 
-static const char* sentence_for(VsmError code) {
+/* There are a few dozen of them in all: each is kept. */
+static const char* G_GNUC_PRINTF(1, 2) sentence(const char *format, ...) {
+        g_autofree char *text = NULL;
+        va_list ap;
+
+        va_start(ap, format);
+        text = g_strdup_vprintf(format, ap);
+        va_end(ap);
+        return g_intern_string(text);
+}
+
+static const char* sentence_for(VsmError code, const char *stays) {
         switch (code) {
         case VSM_ERROR_TIMEOUT:
-                return "The migration was given up because the destination did not answer in time; the guest "
-                       "runs on here.";
+                return sentence("The migration was given up because the destination did not answer in time; %s.",
+                                stays);
         case VSM_ERROR_SYSTEM_NOT_AVAILABLE:
-                return "The connection to libvirt was lost; the guest runs on here.";
+                return sentence("The connection to libvirt was lost; %s.", stays);
         case VSM_ERROR_INVALID_PARAMETER:
         case VSM_ERROR_INCOMPATIBLE_PARAMETERS:
-                return "The destination does not fit the request; the guest runs on here. The job's errors "
-                       "(GetErrorEx) say why.";
+                return sentence("What was asked for is not possible with this system and destination; %s. The job's "
+                                "errors (GetErrorEx) say why.", stays);
         case VSM_ERROR_INVALID_STATE:
-                return "The guest or the destination was not in a state for a migration; nothing was moved. The "
+                return "The system or the destination was not in a state for a migration; nothing was moved. The "
                        "job's errors (GetErrorEx) say why.";
         default:
-                return "The migration failed and the guest runs on here. The job's errors (GetErrorEx) say why.";
+                return sentence("The migration failed; %s. The job's errors (GetErrorEx) say why.", stays);
         }
 }
 
-static Verdict stayed(const VsmMoveJob *move, const GError *error) {
+static Verdict stayed(const VsmMoveJob *move, uint16_t type, const GError *error) {
+        const char *stays = vsm_move_type_stayed(type);
+
         if (move->give_up)
                 return (Verdict) { VSM_JOB_STATE_EXCEPTION, VSM_MIGRATION_STATE_FAILURE, VSM_REASON_FAIL,
-                                   move->give_up_code, move->give_up_sentence };
+                                   move->give_up_code, sentence("%s; %s.", move->give_up_sentence, stays) };
         if (move->cancel)
                 return (Verdict) { move->kill ? VSM_JOB_STATE_KILLED : VSM_JOB_STATE_TERMINATED,
                                    VSM_MIGRATION_STATE_CANCELED, VSM_REASON_NONE, VSM_ERROR_CANCELLED,
-                                   "The migration was cancelled; the guest runs on here." };
+                                   sentence("The migration was cancelled; %s.", stays) };
 
         return (Verdict) { VSM_JOB_STATE_EXCEPTION, VSM_MIGRATION_STATE_FAILURE, VSM_REASON_FAIL,
-                           vsm_error_code(error), sentence_for(vsm_error_code(error)) };
+                           vsm_error_code(error), sentence_for(vsm_error_code(error), stays) };
 }
 
-static Verdict verdict_of(const VsmMoveJob *move, VsmMoveOutcome outcome, const GError *error) {
+/* It moved all the same: a disk that was left out, say. */
+static bool has_warnings(const VsmMoveJob *move) {
+        return move->found && vsm_reasons_variant_severity(move->found) >= VSM_SEVERITY_WARNING;
+}
+
+static Verdict verdict_of(const VsmMoveJob *move, uint16_t type, VsmMoveOutcome outcome, const GError *error) {
         switch (outcome) {
         case VSM_MOVE_MOVED:
+                if (has_warnings(move))
+                        return (Verdict) { VSM_JOB_STATE_COMPLETED_WITH_WARNINGS, VSM_MIGRATION_STATE_NONE,
+                                           VSM_REASON_NONE, 0,
+                                           "It succeeded, but not all of it went as one may expect. The job's "
+                                           "errors (GetErrorEx) say what is different." };
                 return (Verdict) { VSM_JOB_STATE_COMPLETED, VSM_MIGRATION_STATE_NONE, VSM_REASON_NONE, 0, NULL };
         case VSM_MOVE_MOVED_UNVERIFIED:
                 return (Verdict) { VSM_JOB_STATE_COMPLETED_WITH_WARNINGS, VSM_MIGRATION_STATE_NONE,
                                    VSM_REASON_NONE, 0,
-                                   "The guest runs at the destination, but not everything could be tidied up. The "
-                                   "job's errors (GetErrorEx) say what is left to do." };
+                                   "It succeeded, but not everything could be tidied up. The job's errors "
+                                   "(GetErrorEx) say what is left to do." };
         case VSM_MOVE_STAYED:
-                return stayed(move, error);
+                return stayed(move, type, error);
         case VSM_MOVE_BUSY:
                 return (Verdict) { VSM_JOB_STATE_EXCEPTION, VSM_MIGRATION_STATE_FAILURE, VSM_REASON_BUSY,
                                    VSM_ERROR_SYSTEM_IN_USE,
@@ -122,16 +149,25 @@ static void trim_history(VsmManager *manager) {
         vsm_worker_push(manager->worker, VSM_LANE_STORE, &t->task);
 }
 
+static char* format_moved(const VsmJob *job) {
+        g_auto(GStrv) parts = g_strsplit(vsm_move_type_moved(job->request->migration_type), "%s", 3);
+        guint n = g_strv_length(parts);
+
+        return g_strconcat(parts[0], job->system_name, parts[1], n > 2 ? job->request->destination : NULL,
+                           n > 2 ? parts[2] : NULL, NULL);
+}
+
 static void log_end(const VsmJob *job, const Verdict *verdict, const GError *detail) {
         VsmLogContext context = {
                 .job = job->number, .system = job->system_uuid, .system_name = job->system_name,
                 .destination = job->request->destination, .caller = job->owner, .caller_uid = job->owner_uid,
         };
 
-        if (vsm_job_state_is_success(verdict->state))
-                vsm_log_full(LOG_INFO, &context, "Job %" PRIu64 ": %s runs on %s now.", job->number,
-                             job->system_name, job->request->destination);
-        else
+        if (vsm_job_state_is_success(verdict->state)) {
+                g_autofree char *moved = format_moved(job);
+
+                vsm_log_full(LOG_INFO, &context, "Job %" PRIu64 ": %s.", job->number, moved);
+        } else
                 vsm_log_full(verdict->state == VSM_JOB_STATE_EXCEPTION ? LOG_WARNING : LOG_INFO, &context,
                              "Job %" PRIu64 ": %s", job->number, verdict->sentence);
         if (detail)
@@ -145,10 +181,10 @@ static void tell_system(VsmJob *job, const Verdict *verdict) {
                 return;
 
         if (verdict->migration == VSM_MIGRATION_STATE_NONE)
-                vsm_system_set_progress(system, 100);
+                vsm_move_job_set_progress(job, 100);
         else
                 vsm_system_take_held(system);
-        vsm_system_set_migration(system, verdict->migration, verdict->reason);
+        vsm_move_job_set_migration(job, verdict->migration, verdict->reason);
 }
 
 /* With their own codes. True when they say all: nothing had been begun. */
@@ -159,7 +195,7 @@ static bool take_found(VsmJob *job) {
                 return false;
 
         job->reasons = g_steal_pointer(&move->found);
-        return !move->begun && !move->cancel;
+        return !move->begun && !move->cancel && vsm_reasons_variant_has_error(job->reasons);
 }
 
 static void end_done(VsmTask *task, void *userdata) {
@@ -178,7 +214,7 @@ static void end_done(VsmTask *task, void *userdata) {
 
         tell_system(job, &t->verdict);
         if (job->started > 0)
-                vsm_service_count_migrations(manager, -1);
+                vsm_service_count_migrations(manager, job->request->migration_type, -1);
         vsm_bus_flush(manager->bus, NULL);
 
         told = take_found(job);
@@ -192,7 +228,9 @@ static void end_done(VsmTask *task, void *userdata) {
                 vsm_system_watch_one(manager, job->system_uuid, false, false);
         }
 
-        vsm_host_refresh(manager, job->request->destination);
+        if (*job->request->destination)
+                vsm_host_refresh(manager, job->request->destination);
+        vsm_rollback_look(manager);
         vsm_queue_run(manager->queue);
         vsm_bandwidth_rebalance(manager);
         trim_history(manager);
@@ -210,7 +248,6 @@ void vsm_move_job_outcome(VsmJob *job, VsmMoveOutcome outcome, const VsmTransfer
                           const GError *error) {
         EndTask *t = vsm_task_new(EndTask, end_run, NULL, end_free);
         bool moved = outcome == VSM_MOVE_MOVED || outcome == VSM_MOVE_MOVED_UNVERIFIED;
-        VsmSystem *system = vsm_move_job_system(job);
 
         vsm_move_watch_stop(job);
         job->move->ending = true;
@@ -223,13 +260,12 @@ void vsm_move_job_outcome(VsmJob *job, VsmMoveOutcome outcome, const VsmTransfer
                 vsm_job_set_cancellable(job, false);
                 vsm_job_set_stats(job, stats);
                 vsm_job_set_downtime(job, stats->downtime);
-                if (system)
-                        vsm_system_set_migration(system, VSM_MIGRATION_STATE_MOVE, VSM_REASON_NONE);
+                vsm_move_job_set_migration(job, VSM_MIGRATION_STATE_MOVE, VSM_REASON_NONE);
         }
 
         t->task.done = end_done;
         t->store = job->manager->store;
-        t->verdict = verdict_of(job->move, outcome, error);
+        t->verdict = verdict_of(job->move, job->request->migration_type, outcome, error);
         t->detail = error ? g_error_copy(error) : NULL;
         t->stored = (VsmStoredJob) {
                 .number = job->number,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "daemon/move.h"
+#include "daemon/percent.h"
 
 /* What the files of a moving job share. Bus thread only. */
 
@@ -21,7 +22,7 @@ struct VsmMoveJob {
         bool kill;
         bool give_up;                   /* by ourselves: the end is a failure, not a cancel */
         VsmError give_up_code;
-        const char *give_up_sentence;   /* static */
+        const char *give_up_sentence;   /* static, without its end */
         uint64_t cancel_mono;
         uint64_t kill_tried_mono;
 
@@ -32,6 +33,7 @@ struct VsmMoveJob {
         uint64_t shown_mono;            /* when progress was last told */
         uint64_t moved_mono;            /* when bytes were last seen to move */
         uint64_t moved_bytes;
+        VsmPercent percent;
         bool first_iteration_seen;
 };
 
@@ -39,6 +41,10 @@ VsmMoveJob* vsm_move_job_new(void);
 
 /* NULL when the domain has gone for good. */
 VsmSystem* vsm_move_job_system(VsmJob *job);
+
+/* Of the system, if it is still there; one that is only staged has no MigrationState of it. */
+void vsm_move_job_set_migration(VsmJob *job, VsmMigrationState state, uint32_t reason);
+void vsm_move_job_set_progress(VsmJob *job, unsigned percent);
 
 /* libvirt moves it: MigrationState 2. */
 void vsm_move_job_transferring(VsmJob *job);
@@ -50,7 +56,7 @@ void vsm_move_watch_stop(VsmJob *job);
 /* Arms Timeout, counted from acceptance. */
 void vsm_move_watch_timeout(VsmJob *job);
 
-/* We end it ourselves. */
+/* We end it ourselves. sentence is static, and has no full stop: what stays as it is comes after it. */
 void vsm_move_job_give_up(VsmJob *job, VsmError code, const char *sentence);
 
 /* The long lane came back, or there was nothing to run. */

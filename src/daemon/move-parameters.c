@@ -5,13 +5,16 @@
 
 #include "daemon/bandwidth.h"
 #include "daemon/move-internal.h"
+#include "daemon/move-type.h"
 #include "shared/cleanup.h"
 
 VsmRequest* vsm_move_parameters_parse(VsmJob *job, GVariant *parameters, GError **error) {
         static const char *const keys[] = { "Bandwidth", "BandwidthUnit", "MaximumDowntime", NULL };
         g_autoptr(GVariant) none = g_variant_ref_sink(g_variant_new_array(G_VARIANT_TYPE("{sv}"), NULL, 0));
         g_autoptr(GVariant) nothing = g_variant_ref_sink(g_variant_new_array(G_VARIANT_TYPE_VARDICT, NULL, 0));
+        g_autoptr(GVariant) complete = NULL;
         g_autoptr(VsmRequest) wish = NULL;
+        g_auto(GVariantBuilder) builder = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE_VARDICT);
         GVariantIter iter;
         const char *key;
 
@@ -27,7 +30,14 @@ VsmRequest* vsm_move_parameters_parse(VsmJob *job, GVariant *parameters, GError 
                 }
 
         /* the same table of keys and the same arithmetic as for the request itself */
-        wish = vsm_request_new(job->request->destination, parameters, none, nothing, error);
+        g_variant_builder_add(&builder, "{sv}", "MigrationType", g_variant_new_uint16(job->request->migration_type));
+        for (size_t i = 0; i < g_variant_n_children(parameters); i++) {
+                g_autoptr(GVariant) entry = g_variant_get_child_value(parameters, i);
+
+                g_variant_builder_add_value(&builder, entry);
+        }
+        complete = g_variant_ref_sink(g_variant_builder_end(&builder));
+        wish = vsm_request_new(job->request->destination, complete, none, nothing, error);
         if (wish)
                 wish->verifies_clients = true; /* the transport was decided long ago */
         if (!wish || !vsm_request_resolve(wish, &job->manager->settings, error))
@@ -39,6 +49,7 @@ VsmRequest* vsm_move_parameters_parse(VsmJob *job, GVariant *parameters, GError 
 typedef struct ParametersTask {
         VsmTask task;
         VsmVirt *virt;
+        VsmMove *run;
         char uuid[VSM_UUID_SIZE];
         bool set_bandwidth;
         uint64_t bandwidth;
@@ -49,7 +60,7 @@ typedef struct ParametersTask {
 static void parameters_run(VsmTask *task) {
         ParametersTask *t = (ParametersTask*) task;
 
-        if (t->set_bandwidth && !vsm_virt_set_bandwidth(t->virt, t->uuid, t->bandwidth, &task->error))
+        if (t->set_bandwidth && !vsm_move_set_bandwidth(t->run, t->bandwidth, &task->error))
                 return;
         if (t->max_downtime > 0)
                 (void) vsm_virt_set_max_downtime(t->virt, t->uuid, t->max_downtime, &task->error);
@@ -65,6 +76,7 @@ static void parameters_done(VsmTask *task, void *userdata) {
 }
 
 static void parameters_free(VsmTask *task) {
+        vsm_move_unref(((ParametersTask*) task)->run);
         sd_bus_message_unref(((ParametersTask*) task)->call);
         g_free(task);
 }
@@ -78,8 +90,15 @@ bool vsm_move_job_set_parameters(VsmJob *job, VsmRequest *wish, sd_bus_message *
                 return false;
         }
 
+        if (wish->max_downtime > 0 && !vsm_move_type(job->request->migration_type)->memory) {
+                g_set_error(error, VSM_ERROR, VSM_ERROR_INVALID_STATE,
+                            "MaximumDowntime cannot be changed: no memory is moved.");
+                return false;
+        }
+
         t = vsm_task_new(ParametersTask, parameters_run, parameters_done, parameters_free);
         t->virt = job->manager->virt;
+        t->run = vsm_move_ref(job->move->run);
         g_strlcpy(t->uuid, job->system_uuid, sizeof t->uuid);
         t->set_bandwidth = wish->bandwidth > 0;
         if (t->set_bandwidth) {

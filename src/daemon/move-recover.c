@@ -9,6 +9,7 @@
 #include "daemon/check-job.h"
 #include "daemon/log.h"
 #include "daemon/move-internal.h"
+#include "daemon/move-type.h"
 #include "daemon/queue.h"
 #include "daemon/service.h"
 
@@ -25,7 +26,7 @@ static VsmJob* job_of(VsmManager *manager, const VsmStoredJob *stored, VsmReques
         job->submitted = stored->submitted;
         job->address = g_strdup(stored->address);
         job->percent = MIN(stored->percent, 100);
-        if (stored->type == VSM_JOB_TYPE_MOVE_SYSTEM)
+        if (vsm_job_type_moves(stored->type))
                 job->move = vsm_move_job_new();
 
         vsm_job_publish(job, stored->number);
@@ -52,7 +53,7 @@ static void follow(VsmJob *job, const VsmStoredJob *stored) {
         job->started_mono = vsm_now_monotonic() - MIN(vsm_now_realtime() - stored->started, vsm_now_monotonic());
         vsm_job_set_state(job, VSM_JOB_STATE_STARTING);
         vsm_job_set_phase(job, VSM_PHASE_PREPARING);
-        vsm_service_count_migrations(job->manager, 1);
+        vsm_service_count_migrations(job->manager, job->request->migration_type, 1);
         vsm_move_job_run(job, &facts);
 }
 
@@ -79,8 +80,8 @@ static void recover(VsmManager *manager, const VsmStoredJob *stored) {
         if (system) {
                 vsm_system_claim(system);
                 vsm_system_set_job(system, job->number);
-                vsm_system_set_migration(system, VSM_MIGRATION_STATE_SETUP, VSM_REASON_NONE);
-                vsm_system_set_progress(system, job->percent);
+                vsm_move_job_set_migration(job, VSM_MIGRATION_STATE_SETUP, VSM_REASON_NONE);
+                vsm_move_job_set_progress(job, job->percent);
         }
 
         if (stored->begun) {

@@ -7,6 +7,7 @@
 
 #include "daemon/log.h"
 #include "daemon/move-internal.h"
+#include "daemon/move-type.h"
 #include "daemon/queue.h"
 #include "shared/cleanup.h"
 
@@ -22,7 +23,7 @@
 
 /* what of the bar the phases have: the first pass ends near the end, the others move little */
 #define PERCENT_PREPARED        5
-#define PERCENT_MEMORY          90
+#define PERCENT_DATA            90
 
 /* ---- what a sample means ---- */
 
@@ -42,16 +43,17 @@ static const char* verdict_of(VsmJob *job, const VsmTransferStats *stats, bool m
 }
 
 static void show_progress(VsmJob *job, const VsmTransferStats *stats) {
-        VsmSystem *system = vsm_move_job_system(job);
-        uint64_t done;
+        const VsmPercentSample sample = {
+                .disk_total = stats->disk_total, .disk_remaining = stats->disk_remaining,
+                .memory_total = stats->memory_total, .memory_remaining = stats->memory_remaining,
+        };
+        unsigned percent = vsm_percent_take(&job->move->percent, &sample);
 
-        if (stats->memory_total == 0)
+        if (stats->memory_total == 0 && stats->disk_total == 0)
                 return;
 
-        done = stats->memory_total - MIN(stats->memory_remaining, stats->memory_total);
-        vsm_job_set_percent(job, PERCENT_PREPARED + (unsigned) (done * PERCENT_MEMORY / stats->memory_total));
-        if (system)
-                vsm_system_set_progress(system, job->percent);
+        vsm_job_set_percent(job, PERCENT_PREPARED + percent * PERCENT_DATA / 100);
+        vsm_move_job_set_progress(job, job->percent);
 }
 
 static void take_sample(VsmJob *job, const VsmTransferStats *stats) {
@@ -80,6 +82,9 @@ static void take_sample(VsmJob *job, const VsmTransferStats *stats) {
         if (now - move->shown_mono < SHOWN_USEC)
                 return;
 
+        if (stats->memory_total > 0 && job->phase == VSM_PHASE_DISKS)
+                vsm_job_set_phase(job, VSM_PHASE_MEMORY);
+
         move->shown_mono = now;
         vsm_job_set_stats(job, stats);
         vsm_job_set_verdict(job, verdict_of(job, stats, now - move->moved_mono < 5 * G_USEC_PER_SEC));
@@ -90,10 +95,9 @@ static void take_sample(VsmJob *job, const VsmTransferStats *stats) {
 
 typedef struct SampleTask {
         VsmTask task;
-        VsmVirt *virt;
-        VsmMove *run;           /* to be aborted; NULL = only looked at */
+        VsmMove *run;
+        bool abort;             /* else only looked at */
         uint64_t job;
-        char uuid[VSM_UUID_SIZE];
         VsmTransferStats stats;
         bool sampled;
 } SampleTask;
@@ -101,10 +105,10 @@ typedef struct SampleTask {
 static void sample_run(VsmTask *task) {
         SampleTask *t = (SampleTask*) task;
 
-        if (t->run && !vsm_move_abort(t->run, &task->error))
+        if (t->abort && !vsm_move_abort(t->run, &task->error))
                 return;
 
-        t->sampled = vsm_virt_sample(t->virt, t->uuid, &t->stats, &task->error);
+        t->sampled = vsm_move_sample(t->run, &t->stats, &task->error);
 }
 
 static void sample_done(VsmTask *task, void *userdata) {
@@ -136,10 +140,9 @@ static void sample(VsmJob *job) {
                 return;
 
         t = vsm_task_new(SampleTask, sample_run, sample_done, sample_free);
-        t->virt = job->manager->virt;
         t->job = job->number;
-        t->run = job->move->cancel ? vsm_move_ref(job->move->run) : NULL;
-        g_strlcpy(t->uuid, job->system_uuid, sizeof t->uuid);
+        t->run = vsm_move_ref(job->move->run);
+        t->abort = job->move->cancel;
 
         job->move->sampling = true;
         vsm_worker_push(job->manager->worker, VSM_LANE_SHORT, &t->task);
@@ -204,15 +207,18 @@ static void push_cancel_through(VsmJob *job, uint64_t now) {
 static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
         VsmJob *job = userdata;
         VsmMoveJob *move = job->move;
+        const VsmMoveType *type = vsm_move_type(job->request->migration_type);
         uint64_t now = vsm_now_monotonic();
 
         (void) sd_event_source_set_time_relative(source, TICK_USEC);
         (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 
-        if (!move->cancel && now - move->moved_mono > job->manager->settings.stall_timeout)
+        /* a guest that is being shut down moves no bytes, and has a limit of its own */
+        if (!move->cancel && (type->memory || move->moved_bytes > 0) &&
+            now - move->moved_mono > job->manager->settings.stall_timeout)
                 vsm_move_job_give_up(job, VSM_ERROR_TIMEOUT,
-                                     "No byte has moved for the time that StallTimeout allows; the migration was "
-                                     "given up and the guest runs on here.");
+                                     "No byte has moved for the time that StallTimeout allows, so the migration was "
+                                     "given up");
 
         sample(job);
         if (move->cancel)
@@ -222,6 +228,12 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
 }
 
 void vsm_move_watch_start(VsmJob *job) {
+        const VsmMoveType *type = vsm_move_type(job->request->migration_type);
+        VsmSystem *system = vsm_move_job_system(job);
+
+        if (system && type->memory)
+                vsm_percent_expect(&job->move->percent, 0, vsm_system_memory(system));
+
         job->move->moved_mono = vsm_now_monotonic();
 
         if (sd_event_add_time_relative(job->manager->event, &job->move->tick, CLOCK_MONOTONIC, TICK_USEC / 5,
@@ -235,8 +247,7 @@ void vsm_move_watch_stop(VsmJob *job) {
 
 static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
         vsm_move_job_give_up(userdata, VSM_ERROR_TIMEOUT,
-                             "The migration did not end within the Timeout that was asked for; the guest runs on "
-                             "here.");
+                             "The migration did not end within the Timeout that was asked for");
         return 0;
 }
 

@@ -6,7 +6,10 @@
 
 #include "daemon/bandwidth.h"
 #include "daemon/five.h"
+#include "daemon/journal.h"
+#include "daemon/log.h"
 #include "daemon/move-internal.h"
+#include "daemon/move-type.h"
 #include "daemon/service.h"
 #include "shared/cleanup.h"
 
@@ -29,11 +32,26 @@ VsmSystem* vsm_move_job_system(VsmJob *job) {
         return vsm_system_find(job->manager, job->system_uuid);
 }
 
+void vsm_move_job_set_migration(VsmJob *job, VsmMigrationState state, uint32_t reason) {
+        VsmSystem *system = vsm_move_job_system(job);
+
+        if (system && vsm_move_type(job->request->migration_type)->has_state)
+                vsm_system_set_migration(system, state, reason);
+}
+
+void vsm_move_job_set_progress(VsmJob *job, unsigned percent) {
+        VsmSystem *system = vsm_move_job_system(job);
+
+        if (system && vsm_move_type(job->request->migration_type)->has_state)
+                vsm_system_set_progress(system, percent);
+}
+
 /* ---- steps, told by the long lane ---- */
 
 typedef enum {
         STEP_PREPARED,
         STEP_BEGUN,
+        STEP_HANDING_OVER,
         STEP_RETURNED,
 } Step;
 
@@ -42,7 +60,23 @@ typedef struct StepTask {
         uint64_t job;
         Step step;
         char *address;
+        uint64_t disk_bytes;
 } StepTask;
+
+static void show_hand_over(VsmJob *job) {
+        /* While a cancel is under way the state stays one from which it can succeed; if it comes too
+         * late, the outcome says so. */
+        if (job->move->cancel)
+                return;
+
+        vsm_move_job_transferring(job);
+        vsm_job_set_cancellable(job, false);
+        vsm_job_set_phase(job, VSM_PHASE_SWITCH_OVER);
+        vsm_job_set_percent(job, 95);
+        vsm_move_job_set_progress(job, job->percent);
+        vsm_move_job_set_migration(job, VSM_MIGRATION_STATE_MOVE, VSM_REASON_NONE);
+        vsm_bus_flush(job->manager->bus, job->path);
+}
 
 static void step_done(VsmTask *task, void *userdata) {
         StepTask *t = (StepTask*) task;
@@ -55,11 +89,15 @@ static void step_done(VsmTask *task, void *userdata) {
         case STEP_PREPARED:
                 g_free(job->address);
                 job->address = g_steal_pointer(&t->address);
+                vsm_percent_expect(&job->move->percent, t->disk_bytes, 0);
                 break;
         case STEP_BEGUN:
                 job->move->begun = true;
                 vsm_move_watch_start(job);
                 vsm_bandwidth_rebalance(job->manager);
+                break;
+        case STEP_HANDING_OVER:
+                show_hand_over(job);
                 break;
         case STEP_RETURNED:
                 job->move->returned = true;
@@ -82,6 +120,7 @@ typedef struct RunTask {
         VsmMove *move;
         uint64_t job;
         VsmMoveFacts facts;
+        VsmJournal *journal;
         bool resume;
         VsmMoveOutcome outcome;
         VsmTransferStats stats;
@@ -89,12 +128,13 @@ typedef struct RunTask {
 } RunTask;
 
 /* Long lane. */
-static void post_step(RunTask *t, Step step, const char *address) {
+static void post_step(RunTask *t, Step step, const VsmMoveFacts *facts) {
         StepTask *s = vsm_task_new(StepTask, NULL, step_done, step_free);
 
         s->job = t->job;
         s->step = step;
-        s->address = g_strdup(address);
+        s->address = facts ? g_strdup(facts->address) : NULL;
+        s->disk_bytes = facts ? facts->disk_bytes : 0;
         vsm_worker_post(t->task.worker, &s->task);
 }
 
@@ -102,7 +142,7 @@ static void post_step(RunTask *t, Step step, const char *address) {
 static bool hook_prepared(const VsmMoveFacts *facts, void *userdata, GError **error) {
         RunTask *t = userdata;
 
-        post_step(t, STEP_PREPARED, facts->address);
+        post_step(t, STEP_PREPARED, facts);
         return vsm_store_job_begin(t->store, t->job, facts->persistent, facts->autostart, facts->paused,
                                    facts->address, error);
 }
@@ -111,19 +151,42 @@ static void hook_started(void *userdata) {
         post_step(userdata, STEP_BEGUN, NULL);
 }
 
+static bool hook_handing_over(void *userdata) {
+        RunTask *t = userdata;
+
+        if (vsm_move_is_cancelled(t->move))
+                return false;
+
+        post_step(t, STEP_HANDING_OVER, NULL);
+        return true;
+}
+
 static void hook_returned(void *userdata) {
         post_step(userdata, STEP_RETURNED, NULL);
 }
 
+static void resume(RunTask *t, const VsmMoveHooks *hooks) {
+        g_autoptr(GPtrArray) effects = NULL;
+        g_autoptr(GError) error = NULL;
+
+        /* Without them, what was done stays for the rollback after the job's end. */
+        effects = vsm_store_effects(t->store, t->job, NULL, &error);
+        if (!effects)
+                vsm_log(LOG_ERR, "Job %" PRIu64 ": what was done on its behalf cannot be read: %s", t->job,
+                        error->message);
+
+        hook_started(t);
+        t->outcome = vsm_move_resume(t->move, &t->facts, effects, hooks, &t->stats, &t->task.error);
+        hook_returned(t);
+}
+
 static void run_run(VsmTask *task) {
         RunTask *t = (RunTask*) task;
-        VsmMoveHooks hooks = { hook_prepared, hook_started, hook_returned, t };
+        VsmMoveHooks hooks = { hook_prepared, hook_started, hook_handing_over, hook_returned, t, t->journal };
 
-        if (t->resume) {
-                hook_started(t);
-                t->outcome = vsm_move_resume(t->move, &t->facts, &t->stats, &task->error);
-                hook_returned(t);
-        } else
+        if (t->resume)
+                resume(t, &hooks);
+        else
                 t->outcome = vsm_move_run(t->move, &hooks, &t->stats, &task->error);
 
         t->found = vsm_move_reasons(t->move);
@@ -144,6 +207,7 @@ static void run_free(VsmTask *task) {
         RunTask *t = (RunTask*) task;
 
         vsm_move_unref(t->move);
+        vsm_journal_free(t->journal);
         g_clear_pointer(&t->found, g_variant_unref);
         g_free(t->facts.address);
         g_free(t);
@@ -158,11 +222,13 @@ void vsm_move_job_run(VsmJob *job, const VsmMoveFacts *facts) {
 
         options->bandwidth = job->move->bandwidth = job->move->bandwidth_begun = vsm_bandwidth_share(job);
 
+        options->job = job->number;
         job->move->run = vsm_move_new(job->manager->virt, options);
 
         t->store = job->manager->store;
         t->move = vsm_move_ref(job->move->run);
         t->job = job->number;
+        t->journal = vsm_journal_new(t->store, t->job);
         if (facts) {
                 t->resume = true;
                 t->facts = *facts;
@@ -189,7 +255,7 @@ void vsm_move_job_start(VsmJob *job) {
 
         vsm_job_set_state(job, VSM_JOB_STATE_STARTING);
         vsm_job_set_phase(job, VSM_PHASE_PREPARING);
-        vsm_service_count_migrations(job->manager, 1);
+        vsm_service_count_migrations(job->manager, job->request->migration_type, 1);
 
         t->store = job->manager->store;
         t->job = job->number;
@@ -200,12 +266,11 @@ void vsm_move_job_start(VsmJob *job) {
 }
 
 void vsm_move_job_transferring(VsmJob *job) {
-        VsmSystem *system = vsm_move_job_system(job);
-
         if (job->state == VSM_JOB_STATE_STARTING) {
-                if (system)
-                        vsm_system_set_migration(system, VSM_MIGRATION_STATE_DATA_TRANSFER, VSM_REASON_NONE);
-                vsm_job_set_phase(job, VSM_PHASE_MEMORY);
+                vsm_move_job_set_migration(job, VSM_MIGRATION_STATE_DATA_TRANSFER, VSM_REASON_NONE);
+                /* disks first, where some are moved */
+                vsm_job_set_phase(job, vsm_move_type(job->request->migration_type)->counts_storage ?
+                                  VSM_PHASE_DISKS : VSM_PHASE_MEMORY);
                 vsm_job_set_state(job, VSM_JOB_STATE_RUNNING);
                 vsm_bandwidth_transfer_begins(job);
         }
@@ -221,8 +286,13 @@ static VsmJob* begun_job_of(VsmManager *manager, const char *uuid) {
 void vsm_move_job_on_iteration(VsmManager *manager, const char *uuid, int iteration) {
         VsmJob *job = begun_job_of(manager, uuid);
 
-        if (job)
-                vsm_move_job_transferring(job);
+        if (!job)
+                return;
+
+        /* a pass over the memory */
+        vsm_move_job_transferring(job);
+        if (job->phase == VSM_PHASE_DISKS)
+                vsm_job_set_phase(job, VSM_PHASE_MEMORY);
 }
 
 void vsm_move_job_on_handed_over(VsmManager *manager, const char *uuid) {
@@ -232,17 +302,5 @@ void vsm_move_job_on_handed_over(VsmManager *manager, const char *uuid) {
                 return;
 
         vsm_move_handed_over(job->move->run);
-
-        /* While a cancel is under way the state stays one from which it can succeed; if it comes too
-         * late, the outcome says so. */
-        if (job->move->cancel)
-                return;
-
-        vsm_move_job_transferring(job);
-        vsm_job_set_cancellable(job, false);
-        vsm_job_set_phase(job, VSM_PHASE_SWITCH_OVER);
-        vsm_job_set_percent(job, 95);
-        vsm_system_set_progress(vsm_move_job_system(job), job->percent);
-        vsm_system_set_migration(vsm_move_job_system(job), VSM_MIGRATION_STATE_MOVE, VSM_REASON_NONE);
-        vsm_bus_flush(manager->bus, job->path);
+        show_hand_over(job);
 }

@@ -2,6 +2,7 @@
 
 /* The queue of accepted jobs, and the rule when one starts. Bus thread only. */
 
+#include "daemon/move-type.h"
 #include "daemon/move.h"
 #include "daemon/queue.h"
 #include "daemon/service-state.h"
@@ -58,24 +59,42 @@ bool vsm_queue_remove(VsmQueue *queue, VsmJob *job) {
         return true;
 }
 
+/* The first that may start now. One that waits for room keeps those behind it from taking what it needs, so
+ * that one that needs room of both kinds gets its turn; one that may not start at all keeps nobody. */
+static GSequenceIter* find_next(VsmQueue *queue) {
+        VsmServiceRoom room = vsm_service_room(queue->manager);
+        GSequenceIter *iter = g_sequence_get_begin_iter(queue->jobs);
+
+        for (; !g_sequence_iter_is_end(iter); iter = g_sequence_iter_next(iter)) {
+                const VsmJob *job = g_sequence_get(iter);
+                const VsmMoveType *type = vsm_move_type(job->request->migration_type);
+
+                if (!room.system && !room.storage)
+                        return NULL;
+                if (!vsm_service_may_start(queue->manager, type->type))
+                        continue;
+                if ((room.system || !type->counts_system) && (room.storage || !type->counts_storage))
+                        return iter;
+
+                room.system &= !type->counts_system;
+                room.storage &= !type->counts_storage;
+        }
+
+        return NULL;
+}
+
 void vsm_queue_run(VsmQueue *queue) {
-        VsmManager *manager = queue->manager;
+        GSequenceIter *next;
 
-        while (vsm_service_may_start(manager) &&
-               vsm_service_active_migrations(manager) < manager->settings.max_migrations) {
-                GSequenceIter *first = g_sequence_get_begin_iter(queue->jobs);
-                VsmJob *job;
+        while ((next = find_next(queue))) {
+                VsmJob *job = g_sequence_get(next);
 
-                if (g_sequence_iter_is_end(first))
-                        break;
-
-                job = g_sequence_get(first);
-                g_sequence_remove(first);
+                g_sequence_remove(next);
                 length_changed(queue);
                 vsm_move_job_start(job);
         }
 
-        vsm_service_state_look(manager);
+        vsm_service_state_look(queue->manager);
 }
 
 unsigned vsm_queue_length(VsmQueue *queue) {

@@ -4,8 +4,10 @@
 #include "daemon/job.h"
 
 /* Jobs that are accepted and wait for their turn: by priority (lower is sooner), then by number, while
- * fewer than MaximumActiveVirtualSystemMigration run; all of them while the service is not enabled, while
- * EnableVirtualSystemMigration is off and while libvirt is away. Bus thread only. */
+ * fewer than MaximumActiveVirtualSystemMigration run, and for those that move disks fewer than
+ * MaximumActiveStorageMigration, and never more than 15 in all; all of them while the service is not enabled
+ * and while libvirt is away, those of running systems while EnableVirtualSystemMigration is off. Bus thread
+ * only. */
 
 VsmQueue* vsm_queue_new(VsmManager *manager);
 void vsm_queue_free(VsmQueue *queue);

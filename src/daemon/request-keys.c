@@ -3,6 +3,8 @@
 /* The one table of the keys of MigrationSettingData, NewSystemSettingData and NewResourceSettingData:
  * a new key is a line here and a member of VsmRequest. Pure: no bus, no clock. Any thread. */
 
+#include <string.h>
+
 #include "daemon/request.h"
 #include "daemon/request-keys.h"
 #include "shared/enums.h"
@@ -86,18 +88,41 @@ static char* text_uuid(const char *text, GError **error G_GNUC_UNUSED) {
         return g_uuid_string_is_valid(text) ? g_ascii_strdown(text, -1) : NULL;
 }
 
-/* Form only: whether it lies in a pool is for the host that has the pool. */
+static bool has_control(const char *text) {
+        for (const char *p = text; *p; p++)
+                if (g_ascii_iscntrl(*p))
+                        return true;
+
+        return false;
+}
+
+/* Form only: whether it lies in a pool is for the host that has the pool. "/" at the end stays, it says what is
+ * meant; other slashes and dots that say nothing go. */
 static char* text_path(const char *text, GError **error G_GNUC_UNUSED) {
+        g_autoptr(GString) out = g_string_new(NULL);
         g_auto(GStrv) parts = NULL;
 
-        if (text[0] != '/')
+        if (text[0] != '/' || has_control(text))
                 return NULL;
 
         parts = g_strsplit(text, "/", -1);
         if (g_strv_contains((const char *const *) parts, ".."))
                 return NULL;
 
-        return g_strdup(text);
+        for (char **part = parts; *part; part++)
+                if (**part && !g_str_equal(*part, "."))
+                        g_string_append_printf(out, "/%s", *part);
+        if (out->len == 0 || g_str_has_suffix(text, "/") || g_str_has_suffix(text, "/."))
+                g_string_append_c(out, '/');
+
+        return g_string_free(g_steal_pointer(&out), FALSE);
+}
+
+/* of a file or block device */
+static char* text_file(const char *text, GError **error) {
+        g_autofree char *path = text_path(text, error);
+
+        return path && !g_str_has_suffix(path, "/") ? g_steal_pointer(&path) : NULL;
 }
 
 /* "" leaves the place to the destination's pool */
@@ -106,21 +131,26 @@ static char* text_path_or_empty(const char *text, GError **error) {
 }
 
 /* A name becomes part of file names at the destination, and a line of its log. */
-static char* text_system_name(const char *text, GError **error G_GNUC_UNUSED) {
+static char* text_name(const char *text, GError **error G_GNUC_UNUSED) {
+        return text[0] == '\0' || strchr(text, '/') || has_control(text) ? NULL : g_strdup(text);
+}
+
+/* It is XML there, which has no other control characters. */
+static char* text_description(const char *text, GError **error G_GNUC_UNUSED) {
         for (const char *p = text; *p; p++)
-                if (*p == '/' || g_ascii_iscntrl(*p))
+                if (g_ascii_iscntrl(*p) && *p != '\n' && *p != '\t')
                         return NULL;
 
         return g_strdup(text);
 }
 
-#define PATH_WANTED "an absolute path without \"..\""
+#define FILE_WANTED "an absolute path of a file or block device, without \"..\" and control characters"
 #define KEY(key, bus, ...) { .name = key, .type = bus, __VA_ARGS__ }
 #define LAND(where, member) .landing = VSM_LAND_##where, .offset = offsetof(VsmRequest, member)
 
 const VsmKey vsm_keys_vhd[] = {
-        KEY("VhdSourcePath",      "s", .want = PATH_WANTED, .text = text_path, .required = true),
-        KEY("VhdDestinationPath", "s", .want = PATH_WANTED, .text = text_path, .required = true),
+        KEY("VhdSourcePath",      "s", .want = FILE_WANTED, .text = text_file, .required = true),
+        KEY("VhdDestinationPath", "s", .want = FILE_WANTED, .text = text_file, .required = true),
         {}
 };
 
@@ -159,8 +189,9 @@ const VsmKey vsm_keys_migration[] = {
 
 const VsmKey vsm_keys_system[] = {
         KEY("ElementName",    "s", .want = "a name without \"/\" and control characters",
-            .text = text_system_name),
-        KEY("Description",    "s"),
+            .text = text_name),
+        KEY("Description",    "s", .want = "text without control characters",
+            .text = text_description),
         KEY("AutomaticStart", "b"),
         KEY("ConfigurationDataRoot", "s"),
         KEY("SnapshotDataRoot",      "s"),
@@ -171,11 +202,11 @@ const VsmKey vsm_keys_system[] = {
 const VsmKey vsm_keys_resource[] = {
         KEY("ResourceType", "q", .want = "17 or 31 (disk), 10 or 33 (network)",
             .number = number_is_resource_type, .required = true),
-        KEY("InstanceID",   "s", .want = "the disk's target or the interface's MAC address",
+        KEY("InstanceID",   "s", .want = "the disk's target, \"*\" or the interface's MAC address",
             .required = true),
         KEY("HostResource", "as", .want = "a list of one absolute path without \"..\", or of one \"\"",
             .text = text_path_or_empty, .elements_max = 1),
-        KEY("PoolID",       "s"),
-        KEY("Connection",   "as", .want = "a list of one network or bridge", .elements_max = 1),
+        KEY("PoolID",       "s", .want = "a name without \"/\" and control characters", .text = text_name),
+        KEY("Connection",   "as", .want = "a list of one network or bridge", .text = text_name, .elements_max = 1),
         {}
 };

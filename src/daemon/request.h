@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/changes.h"
 #include "daemon/settings-data.h"
 
 /* What a caller asks for, checked. Pure: GVariants in, a request or a named refusal out. Knows no
@@ -31,6 +32,7 @@ typedef struct VsmRequest {
         uint32_t connections;
         uint64_t timeout;               /* µs, 0 = none */
         char *planned_id;               /* NULL = none */
+        VsmChanges *changes;            /* made of the dicts below; never NULL */
         GVariant *accepted;             /* a{sv}: MigrationSettingData with what is known filled in;
                                          * resolve fills in the service's defaults too */
         GVariant *system;               /* a{sv}: NewSystemSettingData without Nulls */

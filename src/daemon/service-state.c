@@ -218,7 +218,7 @@ void vsm_service_state_look(VsmManager *manager) {
 
         /* before those of an earlier run are taken up nobody knows what runs */
         if (state->facts.quiesce == 0 || state->ending || manager->unfinished ||
-            vsm_service_active_migrations(manager) > 0)
+            vsm_service_running(manager) > 0)
                 return;
 
         push_end(manager, VSM_JOB_STATE_COMPLETED, 0, NULL);

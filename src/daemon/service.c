@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "daemon/check-job.h"
+#include "daemon/move-type.h"
 #include "daemon/network.h"
 #include "daemon/refuse.h"
 #include "daemon/service-state.h"
@@ -24,6 +25,7 @@
 struct VsmService {
         uint32_t active_migrations;
         uint32_t active_storage;
+        uint32_t running;                       /* of both, each once */
         char *host_name;
         char **listener;                        /* addresses, in order */
 };
@@ -224,17 +226,38 @@ const char* vsm_service_host_name(VsmManager *manager) {
         return manager->service->host_name;
 }
 
-void vsm_service_count_migrations(VsmManager *manager, int delta) {
-        manager->service->active_migrations += (uint32_t) delta;
-        changed(manager, "ActiveVirtualSystemMigrationCount");
+void vsm_service_count_migrations(VsmManager *manager, uint16_t type, int delta) {
+        const VsmMoveType *kind = vsm_move_type(type);
+        VsmService *service = manager->service;
+
+        service->running += (uint32_t) delta;
+        if (kind->counts_system) {
+                service->active_migrations += (uint32_t) delta;
+                changed(manager, "ActiveVirtualSystemMigrationCount");
+        }
+        if (kind->counts_storage) {
+                service->active_storage += (uint32_t) delta;
+                changed(manager, "ActiveStorageMigrationCount");
+        }
+
         vsm_manager_update_status(manager);
 }
 
-unsigned vsm_service_active_migrations(VsmManager *manager) {
-        return manager->service->active_migrations;
+unsigned vsm_service_running(VsmManager *manager) {
+        return manager->service->running;
 }
 
-bool vsm_service_accepts(VsmManager *manager, GError **error) {
+VsmServiceRoom vsm_service_room(VsmManager *manager) {
+        const VsmService *service = manager->service;
+        bool any = service->running < VSM_SETTINGS_MIGRATIONS_MAX;
+
+        return (VsmServiceRoom) {
+                .system = any && service->active_migrations < manager->settings.max_migrations,
+                .storage = any && service->active_storage < manager->settings.max_storage,
+        };
+}
+
+bool vsm_service_accepts(VsmManager *manager, uint16_t type, GError **error) {
         if (!manager->libvirt_up) {
                 g_set_error(error, VSM_ERROR, VSM_ERROR_SYSTEM_NOT_AVAILABLE,
                             "libvirt on this host does not answer; see 'systemctl status libvirtd'.");
@@ -254,7 +277,7 @@ bool vsm_service_accepts(VsmManager *manager, GError **error) {
                 return false;
         }
 
-        if (!manager->settings.enable_migration) {
+        if (vsm_move_type(type)->runs_on && !manager->settings.enable_migration) {
                 g_set_error(error, VSM_ERROR, VSM_ERROR_INVALID_STATE,
                             "The setting EnableVirtualSystemMigration of this host is off.");
                 return false;
@@ -263,10 +286,10 @@ bool vsm_service_accepts(VsmManager *manager, GError **error) {
         return true;
 }
 
-bool vsm_service_may_start(VsmManager *manager) {
+bool vsm_service_may_start(VsmManager *manager, uint16_t type) {
         /* without libvirt every one of them would only fail: they wait until it is back */
         return manager->libvirt_up && vsm_service_state_enabled(manager) == VSM_ENABLED_STATE_ENABLED &&
-                manager->settings.enable_migration;
+                (manager->settings.enable_migration || !vsm_move_type(type)->runs_on);
 }
 
 VsmService* vsm_service_new(VsmManager *manager) {

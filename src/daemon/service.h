@@ -19,18 +19,25 @@ void vsm_service_addresses_changed(VsmManager *manager);
 /* The host's name changed, maybe. */
 void vsm_service_host_name_changed(VsmManager *manager);
 
-/* The number of running migrations changed by this much. */
-void vsm_service_count_migrations(VsmManager *manager, int delta);
-unsigned vsm_service_active_migrations(VsmManager *manager);
+/* The number of running migrations of this MigrationType changed by this much. */
+void vsm_service_count_migrations(VsmManager *manager, uint16_t type, int delta);
+unsigned vsm_service_running(VsmManager *manager);      /* of all types */
+
+/* What keeps one of this type from starting: its limits are those of the counters that it is in. */
+typedef struct VsmServiceRoom {
+        bool system, storage;
+} VsmServiceRoom;
+
+VsmServiceRoom vsm_service_room(VsmManager *manager);
 
 /* This host's, as last heard of. Borrowed until the loop goes on. */
 const char* vsm_service_host_name(VsmManager *manager);
 
 /* false with VSM_ERROR_SYSTEM_NOT_AVAILABLE or VSM_ERROR_INVALID_STATE when no new migration is taken. */
-bool vsm_service_accepts(VsmManager *manager, GError **error);
+bool vsm_service_accepts(VsmManager *manager, uint16_t type, GError **error);
 
-/* May one that was taken before start now? Else it waits. */
-bool vsm_service_may_start(VsmManager *manager);
+/* May one of this type that was taken before start now? Else it waits. */
+bool vsm_service_may_start(VsmManager *manager, uint16_t type);
 
 /* ---- method handlers, each in a file of its own ---- */
 int vsm_method_migrate_to_host(sd_bus_message *call, void *userdata, sd_bus_error *error);

@@ -7,7 +7,8 @@
  *   integer            digits
  *   StallTimeout       microseconds, as on the bus, or with s, min or h: 120000000, 120s, 2min
  *   MaximumBandwidth   bytes per second, or with K, M or G: 1024, 1024^2 or 1024^3 of them: 100M
- *   DefaultPostCopy    never, auto or now */
+ *   DefaultPostCopy    never, auto or now
+ *   Directories        absolute paths with ; between them, of group [Storage] */
 
 #include <string.h>
 
@@ -16,12 +17,11 @@
 
 #define SECOND UINT64_C(1000000)
 
-/* Other parts' groups: their keys are known here so that they are not reported, and not read. */
+/* Another part's group: its keys are known here so that they are not reported, and not read. */
 static const struct {
         const char *group;
         const char *keys[8];
 } elsewhere[] = {
-        { "Storage",    { "Directories", NULL } },
         { "Evacuation", { "PowerOff", "Reboot", "Halt", "KExec", "Fallback", "BringBack", NULL } },
 };
 
@@ -86,6 +86,7 @@ static GVariant* value_from_text(const VsmKey *key, const char *text) {
 
 typedef struct Reader {
         VsmSettingsData *settings;
+        char ***directories;
         GPtrArray *complaints;
         const char *file;
         unsigned line;
@@ -132,11 +133,68 @@ static void read_service_key(Reader *reader, const char *name, const char *text)
                 complain(reader, "%s The line is ignored.", error->message);
 }
 
+/* As it stands there is what paths are held against, so it has to be canonical. */
+static bool is_directory_path(const char *text) {
+        g_auto(GStrv) parts = NULL;
+
+        if (text[0] != '/' || text[1] == '\0')
+                return false;
+
+        parts = g_strsplit(text + 1, "/", -1);
+        for (char **part = parts; *part; part++)
+                if (**part == '\0' || g_str_equal(*part, ".") || g_str_equal(*part, ".."))
+                        return false;
+
+        for (const char *p = text; *p; p++)
+                if (g_ascii_iscntrl(*p))
+                        return false;
+
+        return true;
+}
+
+static void read_directories(Reader *reader, const char *text) {
+        g_auto(GStrv) parts = g_strsplit(text, ";", -1);
+        g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+
+        for (char **part = parts; *part; part++) {
+                g_autofree char *quoted = NULL;
+
+                if (*g_strstrip(*part) == '\0')
+                        continue;
+                if (is_directory_path(*part)) {
+                        g_strv_builder_add(builder, *part);
+                        continue;
+                }
+
+                quoted = vsm_text_quote(*part);
+                complain(reader, "Directories: \"%s\" is not an absolute path without \"..\", \".\", \"//\" and "
+                         "\"/\" at its end. The line is ignored.", quoted);
+                return;
+        }
+
+        g_strfreev(*reader->directories);
+        *reader->directories = g_strv_builder_end(builder);
+}
+
+static void read_storage_key(Reader *reader, const char *name, const char *text) {
+        g_autofree char *quoted = vsm_text_quote(name);
+
+        if (g_str_equal(name, "Directories"))
+                read_directories(reader, text);
+        else
+                complain(reader, "[Storage]: \"%s\" is unknown. The line is ignored.", quoted);
+}
+
 static void read_key(Reader *reader, const char *name, const char *text) {
         g_autofree char *quoted = vsm_text_quote(name);
 
         if (g_str_equal(reader->group, "Service")) {
                 read_service_key(reader, name, text);
+                return;
+        }
+
+        if (g_str_equal(reader->group, "Storage")) {
+                read_storage_key(reader, name, text);
                 return;
         }
 
@@ -157,7 +215,7 @@ static void read_group(Reader *reader, const char *name) {
         g_free(reader->group);
         reader->group = g_strdup(name);
 
-        if (g_str_equal(name, "Service"))
+        if (g_str_equal(name, "Service") || g_str_equal(name, "Storage"))
                 return;
 
         for (size_t i = 0; i < G_N_ELEMENTS(elsewhere); i++)
@@ -212,13 +270,14 @@ static void read_line(Reader *reader, const char *line) {
         read_key(reader, names[0], g_strstrip(value));
 }
 
-static void read_file(VsmSettingsData *settings, const char *path, GPtrArray *complaints) {
-        Reader reader = { .settings = settings, .complaints = complaints, .file = path };
+static void read_file(const Reader *to, const char *path) {
+        Reader reader = *to;
         g_autoptr(GError) error = NULL;
         g_autofree char *contents = NULL;
         g_auto(GStrv) lines = NULL;
         size_t length = 0;
 
+        reader.file = path;
         if (!g_file_get_contents(path, &contents, &length, &error)) {
                 if (!g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
                         complain(&reader, "The file cannot be read: %s", error->message);
@@ -243,7 +302,7 @@ static int compare_names(const void *a, const void *b) {
         return strcmp(*(const char *const *) a, *(const char *const *) b);
 }
 
-static void read_directory(VsmSettingsData *settings, const char *directory, GPtrArray *complaints) {
+static void read_directory(const Reader *to, const char *directory) {
         g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
         g_autoptr(GError) error = NULL;
         g_autoptr(GDir) dir = NULL;
@@ -251,7 +310,7 @@ static void read_directory(VsmSettingsData *settings, const char *directory, GPt
 
         dir = g_dir_open(directory, 0, &error);
         if (!dir) {
-                Reader reader = { .complaints = complaints, .file = directory };
+                Reader reader = { .complaints = to->complaints, .file = directory };
 
                 if (!g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
                         complain(&reader, "The directory cannot be read: %s", error->message);
@@ -267,16 +326,23 @@ static void read_directory(VsmSettingsData *settings, const char *directory, GPt
         for (size_t i = 0; i < names->len; i++) {
                 g_autofree char *path = g_build_filename(directory, names->pdata[i], NULL);
 
-                read_file(settings, path, complaints);
+                read_file(to, path);
         }
 }
 
-char** vsm_settings_read(const char *file, const char *directory, VsmSettingsData *ret) {
+char** vsm_settings_read(
+                const char *file,
+                const char *directory,
+                VsmSettingsData *ret,
+                char ***ret_directories) {
+
         g_autoptr(GPtrArray) complaints = g_ptr_array_new();
+        const Reader reader = { .settings = ret, .directories = ret_directories, .complaints = complaints };
 
         vsm_settings_defaults(ret);
-        read_file(ret, file, complaints);
-        read_directory(ret, directory, complaints);
+        *ret_directories = g_new0(char*, 1);
+        read_file(&reader, file);
+        read_directory(&reader, directory);
 
         g_ptr_array_add(complaints, NULL);
         return (char **) g_ptr_array_free(g_steal_pointer(&complaints), FALSE);

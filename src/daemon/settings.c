@@ -16,6 +16,7 @@
 struct VsmSettings {
         char *configuration, *drop_ins;
         VsmSettingsData files;          /* what the files say, the contract's defaults below them */
+        char **directories;             /* of [Storage], never NULL */
         GHashTable *set;                /* name -> GVariant: what ModifyServiceSettings has set */
         unsigned writing;               /* changes on their way to the disk */
 };
@@ -141,10 +142,16 @@ static void take_effect(VsmManager *manager) {
 }
 
 static void read_files(VsmSettings *settings) {
-        g_auto(GStrv) faults = vsm_settings_read(settings->configuration, settings->drop_ins, &settings->files);
+        g_auto(GStrv) directories = g_steal_pointer(&settings->directories);
+        g_auto(GStrv) faults = vsm_settings_read(settings->configuration, settings->drop_ins, &settings->files,
+                                                 &settings->directories);
 
         for (char **f = faults; *f; f++)
                 vsm_log(LOG_WARNING, "%s", *f);
+}
+
+char** vsm_settings_directories(VsmManager *manager) {
+        return manager->layers->directories;
 }
 
 void vsm_settings_reload(VsmManager *manager) {
@@ -244,6 +251,7 @@ void vsm_settings_free(VsmSettings *settings) {
                 return;
 
         g_hash_table_unref(settings->set);
+        g_strfreev(settings->directories);
         g_free(settings->configuration);
         g_free(settings->drop_ins);
         g_free(settings);

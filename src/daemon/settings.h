@@ -17,6 +17,9 @@ void vsm_settings_free(VsmSettings *settings);
 
 int vsm_settings_register(VsmManager *manager);
 
+/* Below which disks may be put, besides in pools. Borrowed until the loop goes on. */
+char** vsm_settings_directories(VsmManager *manager);
+
 /* SIGHUP: the files again. */
 void vsm_settings_reload(VsmManager *manager);
 

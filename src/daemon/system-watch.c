@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "daemon/log.h"
+#include "daemon/planned.h"
 #include "daemon/system-watch.h"
 #include "daemon/system.h"
 
@@ -25,6 +26,17 @@ typedef struct LookTask {
 
 static void look(VsmManager *manager, const char *uuid, Refresh *refresh);
 
+/* A domain is shown as one or the other: the one that it was goes first. Takes info. */
+static void apply(VsmManager *manager, const char *uuid, VsmDomainInfo *info, bool incoming, bool crashed) {
+        if (info && info->planned_source) {
+                vsm_system_apply(manager, uuid, NULL, false, false);
+                vsm_planned_system_apply(manager, uuid, info);
+        } else {
+                vsm_planned_system_apply(manager, uuid, NULL);
+                vsm_system_apply(manager, uuid, info, incoming, crashed);
+        }
+}
+
 static void look_run(VsmTask *task) {
         LookTask *t = (LookTask*) task;
 
@@ -40,7 +52,7 @@ static void look_done(VsmTask *task, void *userdata) {
                 /* libvirt went away: all are listed again when it is back */
                 vsm_log(LOG_DEBUG, "Cannot look at system %s: %s", t->uuid, task->error->message);
         else
-                vsm_system_apply(manager, t->uuid, g_steal_pointer(&t->info), t->incoming, t->crashed);
+                apply(manager, t->uuid, g_steal_pointer(&t->info), t->incoming, t->crashed);
 
         if (!refresh)
                 return;
@@ -129,14 +141,14 @@ static void list_run(VsmTask *task) {
                 t->bridges = vsm_virt_bridges(t->virt, NULL);
 }
 
-static void drop_departed(VsmManager *manager, GHashTable *present) {
-        g_autofree char **uuids = (char**) g_hash_table_get_keys_as_array(manager->systems, NULL);
+static void drop_departed(VsmManager *manager, GHashTable *shown, GHashTable *present) {
+        g_autofree char **uuids = (char**) g_hash_table_get_keys_as_array(shown, NULL);
 
         for (char **u = uuids; *u; u++)
                 if (!g_hash_table_contains(present, *u)) {
                         g_autofree char *uuid = g_strdup(*u);
 
-                        vsm_system_apply(manager, uuid, NULL, false, false);
+                        apply(manager, uuid, NULL, false, false);
                 }
 }
 
@@ -169,10 +181,11 @@ static void list_done(VsmTask *task, void *userdata) {
                 char *uuid = g_strdup(info->uuid);
 
                 g_hash_table_add(present, uuid);
-                vsm_system_apply(manager, uuid, info, false, false);
+                apply(manager, uuid, info, false, false);
         }
 
-        drop_departed(manager, present);
+        drop_departed(manager, manager->systems, present);
+        drop_departed(manager, manager->planned, present);
 
         g_strfreev(manager->bridges);
         manager->bridges = g_steal_pointer(&t->bridges);

@@ -68,9 +68,16 @@ static bool is_crashed(const VsmSystem *system) {
                 (system->crashed && system->info->state == VSM_DOMAIN_OFF);
 }
 
+static bool moves_storage_only(const VsmSystem *system) {
+        const VsmJob *job = vsm_job_find(system->manager, system->job);
+
+        return job && job->type == VSM_JOB_TYPE_MOVE_STORAGE;
+}
+
 static uint16_t operating_status(const VsmSystem *system) {
         if (vsm_migration_state_is_active(system->migration_state))
-                return VSM_OPERATING_STATUS_EMIGRATING;
+                return moves_storage_only(system) ? VSM_OPERATING_STATUS_MIGRATING :
+                        VSM_OPERATING_STATUS_EMIGRATING;
         if (system->incoming)
                 return VSM_OPERATING_STATUS_IMMIGRATING;
 
@@ -255,6 +262,10 @@ bool vsm_system_is_active(const VsmSystem *system) {
 
 bool vsm_system_is_incoming(const VsmSystem *system) {
         return system->incoming;
+}
+
+uint64_t vsm_system_memory(const VsmSystem *system) {
+        return system->info->memory;
 }
 
 uint64_t vsm_system_active_job(const VsmSystem *system) {

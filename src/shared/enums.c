@@ -60,6 +60,9 @@ static const Word migration_types[] = {
         { VSM_MIGRATION_TYPE_RESUME,            "resume"             },
         { VSM_MIGRATION_TYPE_RESTART,           "restart"            },
         { VSM_MIGRATION_TYPE_OTHER,             "offline"            },
+        /* other words for the same */
+        { VSM_MIGRATION_TYPE_SYSTEM_AND_STORAGE, "system-and-storage" },
+        { VSM_MIGRATION_TYPE_OTHER,             "other"              },
         {}
 };
 

@@ -39,3 +39,5 @@
 /* our own metadata in a domain's definition */
 #define VSM_METADATA_POLICY_URI         "urn:org.example.VirtualSystemMigration:policy:1"
 #define VSM_METADATA_POLICY_ELEMENT     "policy"
+#define VSM_METADATA_PLANNED_URI        "urn:org.example.VirtualSystemMigration:planned:1"
+#define VSM_METADATA_PLANNED_ELEMENT    "planned"

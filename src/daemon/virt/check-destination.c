@@ -55,14 +55,16 @@ bool vsm_check_same_host(VsmCheck *check, GError **error) {
 }
 
 bool vsm_check_name(VsmCheck *check, GError **error) {
+        const VsmChanges *changes = check->options.changes;
+        const char *name = changes && changes->name ? changes->name : check->name;
         char other[VSM_UUID_SIZE];
 
-        if (!vsm_peer_look_name(check->peer, check->name, other, error))
+        if (!vsm_peer_look_name(check->peer, name, other, error))
                 return false;
 
         if (*other && g_ascii_strcasecmp(other, check->options.uuid) != 0)
                 vsm_reasons_add(check->reasons, "name-in-use", check->host, NULL,
-                                check->name, check->host, other, NULL);
+                                name, check->host, other, NULL);
 
         return true;
 }

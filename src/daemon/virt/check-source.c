@@ -46,12 +46,13 @@ static const char* refusal_to_code(const char *text) {
 }
 
 bool vsm_check_dry_run(VsmCheck *check, GError **error) {
+        const VsmMoveDefinition definition = { .disks = check->copied };
         g_auto(VsmMoveParams) params = {};
         g_autofree char *text = NULL;
         const char *code;
         int r;
 
-        if (!vsm_move_params_build(&check->options, check->persistent, LOOPBACK, &params, error))
+        if (!vsm_move_params_build(&check->options, &definition, check->persistent, LOOPBACK, &params, error))
                 return false;
 
         r = virDomainMigrateToURI3(check->domain, NOWHERE, params.params, params.n_params, params.flags);

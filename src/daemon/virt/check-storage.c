@@ -32,10 +32,19 @@ bool vsm_check_block_jobs(VsmCheck *check, GError **error) {
 
 /* ---- there ---- */
 
+/* It goes along: what has to be there for that is the plan's to say. */
+static bool is_copied(const VsmCheck *check, const VsmNeed *need) {
+        return check->copied && need->device && g_strv_contains((const char *const *) check->copied, need->device);
+}
+
 /* A volume of an active pool there, as that pool was last refreshed. */
 static void check_path(VsmCheck *check, const VsmNeed *need, const char *what) {
-        g_autoptr(virStorageVol) volume = virStorageVolLookupByPath(check->there, need->name);
+        g_autoptr(virStorageVol) volume = NULL;
 
+        if (is_copied(check, need))
+                return;
+
+        volume = virStorageVolLookupByPath(check->there, need->name);
         if (volume)
                 return;
 
@@ -91,7 +100,8 @@ static void check_volume(VsmCheck *check, const VsmNeed *need) {
 
 bool vsm_check_volumes(VsmCheck *check, GError **error) {
         for (const VsmNeed *need = NULL; (need = vsm_needs_next(check->needs, VSM_NEED_VOLUME, need));)
-                check_volume(check, need);
+                if (!is_copied(check, need))
+                        check_volume(check, need);
 
         return true;
 }

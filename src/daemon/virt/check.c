@@ -5,7 +5,9 @@
 
 #include <stdarg.h>
 
+#include "daemon/move-type.h"
 #include "daemon/virt/check.h"
+#include "daemon/virt/disk-plan.h"
 #include "daemon/virt/patience.h"
 #include "daemon/virt/side.h"
 #include "shared/enums.h"
@@ -31,6 +33,13 @@ static const VsmCheckFunc of_source[] = {
         {}
 };
 
+/* Where libvirt does not migrate it but only its definition goes, what is right there is another question: see
+ * vsm_check_disk_plan(). */
+static const VsmCheckFunc of_placed[] = {
+        { "whether block jobs of it run",                       vsm_check_block_jobs            },
+        {}
+};
+
 static const VsmCheckFunc of_destination[] = {
         { "whether it is another host",                         vsm_check_same_host             },
         { "whether the name is free there",                     vsm_check_name                  },
@@ -42,6 +51,8 @@ static const VsmCheckFunc of_destination[] = {
         { "whether that host offers what it needs",             vsm_check_compat                },
         { "whether its networks are there",                     vsm_check_networks              },
         { "whether its bridges are there",                      vsm_check_links                 },
+        { "where its disks would go",                           vsm_check_disk_plan             },
+        { "where its interfaces would be connected",            vsm_check_interface_plan        },
         { "whether its disks are there",                        vsm_check_files                 },
         { "whether its storage pools are there",                vsm_check_volumes               },
         { "whether its other storage can be reached from there", vsm_check_other_storage        },
@@ -59,6 +70,14 @@ static const VsmCheckFunc of_destination[] = {
         {}
 };
 
+/* A Storage move stays on this host: nothing but its disks is asked about. */
+static const VsmCheckFunc of_storage[] = {
+        { "whether changes of its disks are thrown away",       vsm_check_transient_disks       },
+        { "whether block jobs of it run",                       vsm_check_block_jobs            },
+        { "where its disks would go",                           vsm_check_disk_plan             },
+        {}
+};
+
 /* ---- what is known while asking ---- */
 
 VsmCheck* vsm_check_new(const VsmMoveOptions *options) {
@@ -67,11 +86,10 @@ VsmCheck* vsm_check_new(const VsmMoveOptions *options) {
         *check = (VsmCheck) {
                 .n_ref = 1,
                 .reasons = vsm_reasons_new(),
-                .options = *options,
                 .needs = vsm_needs_new(),
         };
-        check->options.destination = vsm_destination_copy(options->destination);
-        check->host = check->options.destination->host;
+        vsm_move_options_copy(&check->options, options);
+        check->host = check->options.destination ? check->options.destination->host : "localhost";
         return check;
 }
 
@@ -90,9 +108,11 @@ void vsm_check_unref(VsmCheck *check) {
         if (check->source)
                 virConnectClose(check->source);
         vsm_needs_free(check->needs);
-        vsm_destination_free(check->options.destination);
+        vsm_move_options_clear(&check->options);
         vsm_reasons_unref(check->reasons);
         g_free(check->name);
+        g_free(check->xml);
+        g_strfreev(check->copied);
         g_free(check);
 }
 
@@ -196,15 +216,29 @@ static void read_definition(VsmCheck *check) {
 
         vsm_needs_free(check->needs);
         check->needs = needs;
+        check->xml = g_steal_pointer(&xml);
+        check->copied = vsm_disk_plan_copied(check->xml, &check->options, NULL);
+}
+
+/* Without libvirt's migration */
+static bool is_placed(uint16_t type) {
+        return type == VSM_MIGRATION_TYPE_STAGED || type == VSM_MIGRATION_TYPE_RESTART ||
+                type == VSM_MIGRATION_TYPE_OTHER;
 }
 
 static void ask_source(VsmCheck *check, int64_t deadline, VsmCancel *cancel) {
+        const uint16_t type = check->options.type;
         VsmSide side = vsm_side_of(check->domain, VSM_HOST_HERE);
         VsmTransferStats stats;
         virDomainJobOperation operation = VIR_DOMAIN_JOB_OPERATION_UNKNOWN;
         bool job = false;
 
-        if (side != VSM_SIDE_RUNNING && side != VSM_SIDE_PAUSED && side != VSM_SIDE_HANDED_OVER) {
+        if ((side == VSM_SIDE_OFF || side == VSM_SIDE_OFF_MIGRATED) && vsm_move_type(type)->guest != VSM_GUEST_ACTIVE)
+                return;
+
+        /* a paused one would not notice that it is to shut down */
+        if (side != VSM_SIDE_RUNNING && side != VSM_SIDE_HANDED_OVER &&
+            (side != VSM_SIDE_PAUSED || type == VSM_MIGRATION_TYPE_RESTART)) {
                 vsm_reasons_add(check->reasons, "not-running", check->name, NULL, check->name, NULL);
                 return;
         }
@@ -219,7 +253,7 @@ static void ask_source(VsmCheck *check, int64_t deadline, VsmCancel *cancel) {
                 return;
         }
 
-        ask_all(check, of_source, deadline, cancel);
+        ask_all(check, is_placed(type) ? of_placed : of_source, deadline, cancel);
 }
 
 /* ---- reaching the destination ---- */
@@ -288,6 +322,12 @@ static void* run_thread(void *input, GError **error) {
         check->name = g_strdup(virDomainGetName(check->domain));
         check->persistent = virDomainIsPersistent(check->domain) == 1;
         read_definition(check);
+        if (check->options.type == VSM_MIGRATION_TYPE_STORAGE) {
+                check->there = check->source;
+                ask_all(check, of_storage, run->deadline, run->cancel);
+                return check;
+        }
+
         ask_all(check, of_definition, run->deadline, run->cancel);
         ask_source(check, run->deadline, run->cancel);
 

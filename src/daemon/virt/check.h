@@ -21,6 +21,8 @@ typedef struct VsmCheck {
         virDomainPtr domain;
         char *name;
         bool persistent;
+        char *xml;                      /* its definition, NULL when that could not be read */
+        char **copied;                  /* targets of disks that go along; NULL = none */
 
         VsmPeer *peer;                  /* NULL for the checks of the source */
         virConnectPtr there;            /* borrowed from peer */
@@ -86,6 +88,8 @@ bool vsm_check_links(VsmCheck *check, GError **error);
 bool vsm_check_addresses(VsmCheck *check, GError **error);
 bool vsm_check_files(VsmCheck *check, GError **error);                  /* check-storage.c */
 bool vsm_check_volumes(VsmCheck *check, GError **error);
+bool vsm_check_disk_plan(VsmCheck *check, GError **error);              /* check-disk-plan.c */
+bool vsm_check_interface_plan(VsmCheck *check, GError **error);
 bool vsm_check_other_storage(VsmCheck *check, GError **error);
 bool vsm_check_locks(VsmCheck *check, GError **error);
 bool vsm_check_tpm(VsmCheck *check, GError **error);                    /* check-devices.c */

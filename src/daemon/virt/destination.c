@@ -35,10 +35,23 @@ void vsm_destination_free(VsmDestination *destination) {
         g_free(destination);
 }
 
+void vsm_move_options_copy(VsmMoveOptions *copy, const VsmMoveOptions *options) {
+        *copy = *options;
+        copy->destination = options->destination ? vsm_destination_copy(options->destination) : NULL;
+        copy->changes = vsm_changes_copy(options->changes);
+        copy->directories = g_strdupv(options->directories);
+}
+
+void vsm_move_options_clear(VsmMoveOptions *options) {
+        g_clear_pointer(&options->destination, vsm_destination_free);
+        g_clear_pointer(&options->changes, vsm_changes_free);
+        g_clear_pointer(&options->directories, g_strfreev);
+}
+
 void vsm_move_options_free(VsmMoveOptions *options) {
         if (!options)
                 return;
 
-        vsm_destination_free(options->destination);
+        vsm_move_options_clear(options);
         g_free(options);
 }

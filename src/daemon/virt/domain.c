@@ -3,6 +3,7 @@
  * Workers: everything here waits for libvirt. */
 
 #include "daemon/virt/internal.h"
+#include "daemon/virt/planned.h"
 #include "shared/error.h"
 #include "shared/names.h"
 
@@ -13,6 +14,7 @@ void vsm_domain_info_free(VsmDomainInfo *info) {
         g_free(info->name);
         g_free(info->description);
         g_clear_pointer(&info->policy, g_variant_unref);
+        g_free(info->planned_source);
         g_free(info);
 }
 
@@ -119,7 +121,7 @@ static GVariant* read_policy(virDomainPtr domain) {
         return policy ?: g_variant_ref_sink(g_variant_new_array(G_VARIANT_TYPE("{sv}"), NULL, 0));
 }
 
-/* Six to eight calls, none of which needs a job of the domain but the one for a paused migration:
+/* Seven to nine calls, none of which needs a job of the domain but the one for a paused migration:
  * they do not wait while it migrates. */
 static VsmDomainInfo* read_domain(virDomainPtr domain) {
         g_autoptr(VsmDomainInfo) info = g_new0(VsmDomainInfo, 1);
@@ -147,6 +149,7 @@ static VsmDomainInfo* read_domain(virDomainPtr domain) {
         info->cpus = numbers.nrVirtCpu;
         info->description = read_description(domain);
         info->policy = read_policy(domain);
+        info->planned_source = info->persistent ? vsm_planned_source(domain) : NULL;
 
         /* Last, so that it is the freshest, and that a domain which went meanwhile is found gone. */
         if (virDomainGetState(domain, &state, &reason, 0) < 0)

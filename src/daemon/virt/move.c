@@ -11,6 +11,7 @@
 #include "daemon/virt/params.h"
 #include "daemon/virt/patience.h"
 #include "daemon/virt/uri.h"
+#include "shared/enums.h"
 #include "shared/error.h"
 
 #define DIAL_USEC (5 * G_USEC_PER_SEC)
@@ -20,9 +21,14 @@ VsmMove* vsm_move_new(VsmVirt *virt, const VsmMoveOptions *options) {
 
         move->n_ref = 1;
         move->virt = virt;
-        move->options = *options;
-        move->options.destination = vsm_destination_copy(options->destination);
+        vsm_move_options_copy(&move->options, options);
+        if (!move->options.changes)
+                move->options.changes = vsm_changes_new();
         move->cancel = vsm_cancel_new();
+        move->effects = g_ptr_array_new_with_free_func((GDestroyNotify) vsm_effect_free);
+        g_mutex_init(&move->lock);
+        move->bandwidth = move->options.bandwidth;
+        vsm_move_use_journal(move, NULL);
         move->reasons = vsm_reasons_new();
         return move;
 }
@@ -36,14 +42,25 @@ void vsm_move_unref(VsmMove *move) {
         if (!move || !g_atomic_int_dec_and_test(&move->n_ref))
                 return;
 
-        vsm_destination_free(move->options.destination);
+        vsm_move_options_clear(&move->options);
         vsm_cancel_unref(move->cancel);
+        g_ptr_array_unref(move->effects);
+        vsm_disk_plan_free(move->plan);
+        g_free(move->live_xml);
+        g_free(move->stored_xml);
+        g_free(move->planned_xml);
+        g_strfreev(move->disks);
+        g_mutex_clear(&move->lock);
         vsm_reasons_unref(move->reasons);
         g_free(move);
 }
 
 void vsm_move_cancel(VsmMove *move) {
         vsm_cancel_fire(move->cancel);
+}
+
+bool vsm_move_is_cancelled(VsmMove *move) {
+        return vsm_cancel_fired(move->cancel);
 }
 
 GVariant* vsm_move_reasons(VsmMove *move) {
@@ -148,7 +165,9 @@ static bool next_address(
         g_free(facts->address);
         facts->address = g_strdup(vsm_peer_address(settle->peer));
         vsm_move_params_clear(params);
-        return vsm_move_params_build(&move->options, facts->persistent, facts->address, params, &error) &&
+        return vsm_move_params_build(&move->options, &move->there, facts->persistent || move->planned_xml,
+                                     facts->address, params,
+                                     &error) &&
                 (!hooks || !hooks->prepared || hooks->prepared(facts, hooks->userdata, &error));
 }
 
@@ -236,11 +255,19 @@ static virDomainPtr prepare(
 
         settle->had_peer = true;
         facts->address = g_strdup(vsm_peer_address(settle->peer));
-        if (!vsm_move_params_build(&move->options, facts->persistent, facts->address, params, error) ||
-            !vsm_move_check_there(move, settle, error) ||
+        if (!vsm_move_check_there(move, settle, error) ||
+            !vsm_move_plan(move, settle, domain, facts->persistent, error) ||
+            !vsm_move_params_build(&move->options, &move->there, facts->persistent || move->planned_xml,
+                                     facts->address, params,
+                                   error) ||
             !vsm_move_check_cancelled(move, error) ||
             !vsm_move_check_idle(move, domain, settle, error))
                 return NULL;
+
+        /* From the beginning it counts as one that is paused: nothing can make it run twice. */
+        move->suspend = move->options.type == VSM_MIGRATION_TYPE_RESUME && !facts->paused;
+        facts->paused |= move->suspend;
+        facts->disk_bytes = move->plan ? vsm_disk_plan_capacity(move->plan) : 0;
 
         if (hooks && hooks->prepared && !hooks->prepared(facts, hooks->userdata, error))
                 return NULL;
@@ -248,13 +275,35 @@ static virDomainPtr prepare(
         return g_steal_pointer(&domain);
 }
 
-static void facts_clear(VsmMoveFacts *facts) {
+void vsm_move_facts_clear(VsmMoveFacts *facts) {
         g_clear_pointer(&facts->address, g_free);
 }
 
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VsmMoveFacts, facts_clear)
+/* Where it is comes first; then what was made for it, or by it, follows. */
+static VsmMoveOutcome settle_all(VsmMove *move, VsmSettle *settle, const GError *cause, GError **error) {
+        g_autoptr(GError) left = NULL;
+        VsmMoveOutcome outcome;
 
-VsmMoveOutcome vsm_move_run(
+        outcome = vsm_settle_run(settle, cause, error);
+        if (vsm_move_finish_effects(move, settle, outcome, &left))
+                return outcome;
+
+        if (outcome == VSM_MOVE_MOVED) {
+                g_propagate_error(error, g_steal_pointer(&left));
+                return VSM_MOVE_MOVED_UNVERIFIED;
+        }
+
+        if (error && *error) {
+                g_autofree char *message = g_strdup_printf("%s; %s", (*error)->message, left->message);
+
+                g_free((*error)->message);
+                (*error)->message = g_steal_pointer(&message);
+        }
+
+        return outcome;
+}
+
+static VsmMoveOutcome run_live(
                 VsmMove *move,
                 const VsmMoveHooks *hooks,
                 VsmTransferStats *ret_stats,
@@ -272,19 +321,18 @@ VsmMoveOutcome vsm_move_run(
         g_autoptr(virDomain) domain = NULL;
         g_autoptr(GError) cause = NULL;
 
-        *ret_stats = (VsmTransferStats) {};
-
         domain = prepare(move, &settle, &facts, &params, hooks, error);
         if (!domain)
                 return settle.busy ? VSM_MOVE_BUSY : VSM_MOVE_STAYED;
 
         settle.call_ok = change_here(move, &settle, domain, &cause) &&
+                vsm_move_make(move, &settle, domain, &cause) &&
                 call_libvirt(move, &settle, domain, &facts, &params, hooks, ret_stats, &cause);
 
-        return vsm_settle_run(&settle, cause, error);
+        return settle_all(move, &settle, cause, error);
 }
 
-VsmMoveOutcome vsm_move_resume(
+static VsmMoveOutcome resume_live(
                 VsmMove *move,
                 const VsmMoveFacts *facts,
                 VsmTransferStats *ret_stats,
@@ -301,7 +349,6 @@ VsmMoveOutcome vsm_move_resume(
         VsmSide side = VSM_SIDE_UNKNOWN;
         g_autoptr(GError) cause = NULL;
 
-        *ret_stats = (VsmTransferStats) {};
         g_atomic_int_set(&move->calling, 1);
         vsm_settle_wait_for_job(&settle);
         g_atomic_int_set(&move->calling, 0);
@@ -322,7 +369,94 @@ VsmMoveOutcome vsm_move_resume(
         if (vsm_cancel_fired(move->cancel))
                 g_set_error(&cause, VSM_ERROR, VSM_ERROR_CANCELLED, "The migration was cancelled");
 
-        return vsm_settle_run(&settle, cause, error);
+        return settle_all(move, &settle, cause, error);
+}
+
+/* ---- all kinds ---- */
+
+VsmMoveOutcome vsm_move_run(
+                VsmMove *move,
+                const VsmMoveHooks *hooks,
+                VsmTransferStats *ret_stats,
+                GError **error) {
+
+        *ret_stats = (VsmTransferStats) {};
+        vsm_move_use_journal(move, hooks);
+
+        switch (move->options.type) {
+        case VSM_MIGRATION_TYPE_STORAGE:
+                return vsm_move_run_storage(move, hooks, ret_stats, error);
+        case VSM_MIGRATION_TYPE_OTHER:
+                return vsm_move_run_offline(move, hooks, ret_stats, error);
+        case VSM_MIGRATION_TYPE_RESTART:
+                return vsm_move_run_restart(move, hooks, ret_stats, error);
+        case VSM_MIGRATION_TYPE_STAGED:
+                return vsm_move_run_staged(move, hooks, error);
+        default:
+                return run_live(move, hooks, ret_stats, error);
+        }
+}
+
+VsmMoveOutcome vsm_move_resume(
+                VsmMove *move,
+                const VsmMoveFacts *facts,
+                GPtrArray *effects,
+                const VsmMoveHooks *hooks,
+                VsmTransferStats *ret_stats,
+                GError **error) {
+
+        *ret_stats = (VsmTransferStats) {};
+        vsm_move_use_journal(move, hooks);
+        for (guint i = 0; effects && i < effects->len; i++)
+                g_ptr_array_add(move->effects, vsm_effect_copy(effects->pdata[i]));
+
+        if (!effects && vsm_move_asks_effects(move->options.type)) {
+                g_set_error(error, VSM_ERROR, VSM_ERROR_FAILED,
+                            "What was done for it cannot be read back, so it is not known how far it had come");
+                return VSM_MOVE_UNKNOWN;
+        }
+
+        switch (move->options.type) {
+        case VSM_MIGRATION_TYPE_STORAGE:
+                return vsm_move_resume_storage(move, facts, ret_stats, error);
+        case VSM_MIGRATION_TYPE_OTHER:
+                return vsm_move_resume_offline(move, facts, error);
+        case VSM_MIGRATION_TYPE_RESTART:
+                return vsm_move_resume_restart(move, facts, error);
+        case VSM_MIGRATION_TYPE_STAGED:
+                return vsm_move_resume_staged(move, facts, error);
+        default:
+                return resume_live(move, facts, ret_stats, error);
+        }
+}
+
+void vsm_move_set_stats(VsmMove *move, const VsmTransferStats *stats) {
+        g_mutex_lock(&move->lock);
+        move->stats = *stats;
+        g_mutex_unlock(&move->lock);
+}
+
+void vsm_move_get_stats(VsmMove *move, VsmTransferStats *ret) {
+        g_mutex_lock(&move->lock);
+        *ret = move->stats;
+        g_mutex_unlock(&move->lock);
+}
+
+/* libvirt knows the limit of a migration; that of block copies is shared out by the thread that follows
+ * them. */
+bool vsm_move_set_bandwidth(VsmMove *move, uint64_t bandwidth, GError **error) {
+        if (move->options.type != VSM_MIGRATION_TYPE_STORAGE)
+                return vsm_virt_set_bandwidth(move->virt, move->options.uuid, bandwidth, error);
+
+        g_mutex_lock(&move->lock);
+        move->bandwidth = bandwidth;
+        g_mutex_unlock(&move->lock);
+        return true;
+}
+
+bool vsm_move_sample(VsmMove *move, VsmTransferStats *ret, GError **error) {
+        vsm_move_get_stats(move, ret);
+        return ret->active || vsm_virt_sample(move->virt, move->options.uuid, ret, error);
 }
 
 bool vsm_move_abort(VsmMove *move, GError **error) {

@@ -117,8 +117,31 @@ static bool add_tuning(const VsmMoveOptions *options, VsmMoveParams *p, GError *
         return ok;
 }
 
+/* libvirt takes another name by a parameter only: in the texts it must be the old one. Both texts are
+ * always given together: with the first alone, the stored definition there would have the old disks. */
+static bool add_definition(const VsmMoveDefinition *definition, VsmMoveParams *p, GError **error) {
+        bool ok = true;
+
+        if (definition->name)
+                ok = add_string(p, VIR_MIGRATE_PARAM_DEST_NAME, definition->name);
+        if (definition->live_xml)
+                ok = ok && add_string(p, VIR_MIGRATE_PARAM_DEST_XML, definition->live_xml);
+        if (definition->stored_xml)
+                ok = ok && add_string(p, VIR_MIGRATE_PARAM_PERSIST_XML, definition->stored_xml);
+
+        for (char **disk = definition->disks; ok && disk && *disk; disk++)
+                ok = add_string(p, VIR_MIGRATE_PARAM_MIGRATE_DISKS, *disk);
+        if (definition->disks && definition->disks[0])
+                p->flags |= definition->incremental ? VIR_MIGRATE_NON_SHARED_INC : VIR_MIGRATE_NON_SHARED_DISK;
+
+        if (!ok)
+                vsm_virt_error(error, "Cannot describe the system to libvirt");
+        return ok;
+}
+
 bool vsm_move_params_build(
                 const VsmMoveOptions *options,
+                const VsmMoveDefinition *definition,
                 bool persistent,
                 const char *address,
                 VsmMoveParams *ret,
@@ -133,7 +156,8 @@ bool vsm_move_params_build(
         if (persistent)
                 p.flags |= VIR_MIGRATE_PERSIST_DEST;
 
-        if (!add_transport(options, address, &p, error) || !add_tuning(options, &p, error))
+        if (!add_transport(options, address, &p, error) || !add_tuning(options, &p, error) ||
+            (definition && !add_definition(definition, &p, error)))
                 return false;
 
         *ret = p;

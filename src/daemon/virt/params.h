@@ -19,9 +19,19 @@ typedef struct VsmMoveParams {
 void vsm_move_params_clear(VsmMoveParams *params);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VsmMoveParams, vsm_move_params_clear)
 
-/* address is where the memory goes. *ret is initialised here. */
+/* What is to be different there, and which disks travel. All borrowed; NULL = nothing. */
+typedef struct VsmMoveDefinition {
+        const char *name;               /* its name there */
+        const char *live_xml;           /* what runs there */
+        const char *stored_xml;         /* what is stored there; of persistent ones */
+        char **disks;                   /* targets of those that are copied */
+        bool incremental;               /* only their uppermost images are */
+} VsmMoveDefinition;
+
+/* address is where the memory goes; definition may be NULL. *ret is initialised here. */
 bool vsm_move_params_build(
                 const VsmMoveOptions *options,
+                const VsmMoveDefinition *definition,
                 bool persistent,
                 const char *address,
                 VsmMoveParams *ret,

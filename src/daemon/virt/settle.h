@@ -28,6 +28,7 @@ typedef struct VsmSettle {
         VsmPeer *peer;                  /* the same */
         char *peer_error;               /* why the other host could not be asked last */
         bool lost_source;               /* libvirt here went away meanwhile */
+        bool snapshots_there;           /* what is told of them here goes with the definition */
 } VsmSettle;
 
 /* Frees what is owned. */

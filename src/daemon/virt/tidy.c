@@ -101,7 +101,7 @@ bool vsm_settle_restore_here(VsmSettle *settle, GError **error) {
  * - MANAGED_SAVE is not given. A guest that ran has no saved image; should there be one all the
  *   same, libvirt refuses, and a person decides about it.
  * - SNAPSHOTS_METADATA, CHECKPOINTS_METADATA are not given, for the same reason: libvirt does not
- *   send them, so removing them would lose them.
+ *   send them, so removing them would lose them. Where we sent what is told of snapshots, it goes.
  * - KEEP_NVRAM: on shared storage it is the very file that the guest uses there, and without the
  *   flag libvirt refuses to undefine a guest with UEFI.
  * - KEEP_TPM: the same for the state of its TPM, which libvirt would remove silently. */
@@ -126,7 +126,8 @@ static bool undefine_here(VsmSettle *settle, GError **error) {
         }
 
         if (active < 0 ||
-            virDomainUndefineFlags(domain, UNDEFINE_FLAGS) < 0) {
+            virDomainUndefineFlags(domain, UNDEFINE_FLAGS |
+                                   (settle->snapshots_there ? VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA : 0)) < 0) {
                 if (virGetLastErrorCode() == VIR_ERR_NO_DOMAIN)
                         return true;
 
@@ -140,7 +141,9 @@ static bool undefine_here(VsmSettle *settle, GError **error) {
 bool vsm_settle_finish_moved(VsmSettle *settle, GError **error) {
         g_autoptr(VsmDomainInfo) info = NULL;
         g_autoptr(GError) autostart_error = NULL;
+        const VsmChanges *changes = settle->options->changes;
         const char *uuid = settle->options->uuid;
+        bool autostart;
 
         if (!vsm_settle_need_peer(settle, error) || !vsm_peer_look(settle->peer, uuid, &info, error))
                 return false;
@@ -159,10 +162,11 @@ bool vsm_settle_finish_moved(VsmSettle *settle, GError **error) {
                 return false;
         }
 
-        /* Also off: an old definition there may have had the mark, and the guest's own is what counts. */
-        if (info->persistent && info->autostart != settle->facts->autostart)
-                (void) vsm_peer_set_autostart(settle->peer, uuid, settle->facts->autostart,
-                                              &autostart_error);
+        /* Also off: an old definition there may have had the mark, and the guest's own is what counts, or what
+         * was asked for. */
+        autostart = changes && changes->autostart >= 0 ? changes->autostart : settle->facts->autostart;
+        if (info->persistent && info->autostart != autostart)
+                (void) vsm_peer_set_autostart(settle->peer, uuid, autostart, &autostart_error);
 
         if (!undefine_here(settle, error))
                 return false;

@@ -5,7 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/changes.h"
 #include "daemon/compat.h"
+#include "daemon/effect.h"
 #include "daemon/settings-data.h"
 #include "daemon/subnet.h"
 
@@ -45,6 +47,7 @@ typedef struct VsmDomainInfo {
         uint64_t memory;                /* bytes; the maximum */
         unsigned cpus;
         GVariant *policy;               /* a{sv}, of our metadata; never NULL */
+        char *planned_source;           /* host that a planned system comes from; NULL = it is none */
 } VsmDomainInfo;
 
 void vsm_domain_info_free(VsmDomainInfo *info);
@@ -108,6 +111,11 @@ bool vsm_virt_set_autostart(VsmVirt *virt, const char *uuid, bool autostart, GEr
  * checked a{sv} of the contract's keys, an empty one removes it. As with the autostart mark, libvirt
  * waits 30 s and refuses (VSM_ERROR_TIMEOUT) while a migration of the domain runs. */
 bool vsm_virt_set_policy(VsmVirt *virt, const char *uuid, GVariant *policy, GError **error);
+
+/* Blocks, as long as libvirt needs to remove its volumes. Removes a planned system: the volumes that were made
+ * for it, unless somebody else uses them by now, then its definition; what another call left is finished.
+ * VSM_ERROR_INVALID_STATE, and nothing is changed, when it runs, was used, or bears our mark no more. */
+bool vsm_virt_destroy_planned(VsmVirt *virt, const char *uuid, GError **error);
 
 /* ---- a migration that runs, seen from this host ---- */
 
@@ -195,7 +203,11 @@ bool vsm_peer_probe(const VsmDestination *destination, uint64_t deadline, uint64
 
 typedef struct VsmMoveOptions {
         char uuid[VSM_UUID_SIZE];
+        uint64_t job;                   /* whose move it is: number in our mark; 0 = of none */
         VsmDestination *destination;
+        uint16_t type;                  /* VSM_MIGRATION_TYPE_*; 0 = VirtualSystem */
+        VsmChanges *changes;            /* NULL = none */
+        char **directories;             /* of this host, besides its pools, where disks may be put; NULL = none */
         uint64_t bandwidth;             /* bytes/s, 0 = no limit */
         bool compression;
         bool throttling;                /* auto-converge */
@@ -204,6 +216,9 @@ typedef struct VsmMoveOptions {
         unsigned connections;           /* 0 = one */
 } VsmMoveOptions;
 
+/* What copy holds is forgotten, not freed. */
+void vsm_move_options_copy(VsmMoveOptions *copy, const VsmMoveOptions *options);
+void vsm_move_options_clear(VsmMoveOptions *options);
 void vsm_move_options_free(VsmMoveOptions *options);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VsmMoveOptions, vsm_move_options_free)
 
@@ -223,6 +238,7 @@ typedef struct VsmMoveFacts {
         bool autostart;                 /* the mark was on, and is taken off */
         bool paused;                    /* by somebody: it stays paused there */
         char *address;                  /* of the destination, as dialled */
+        uint64_t disk_bytes;            /* that are to be copied; not written down */
 } VsmMoveFacts;
 
 /* Called on the long lane's thread, in this order. */
@@ -231,9 +247,12 @@ typedef struct VsmMoveHooks {
         bool (*prepared)(const VsmMoveFacts *facts, void *userdata, GError **error);
         /* libvirt's call begins. */
         void (*started)(void *userdata);
+        /* What is not libvirt's migration job says when it changes over; false: it was cancelled before. */
+        bool (*handing_over)(void *userdata);
         /* libvirt's call came back, both hosts are asked now. */
         void (*returned)(void *userdata);
         void *userdata;
+        const VsmJournal *journal;      /* of the job; any time between; NULL = none is kept (tests) */
 } VsmMoveHooks;
 
 typedef struct VsmMove VsmMove;
@@ -257,9 +276,18 @@ GVariant* vsm_move_reasons(VsmMove *move);
  * needs vsm_move_abort() besides. */
 void vsm_move_cancel(VsmMove *move);
 
+/* Any thread. */
+bool vsm_move_is_cancelled(VsmMove *move);
+
 /* Any thread, returns at once: libvirt said that this host's CPUs were stopped for it. From then on the
  * guest may run there, and settling acts on that. */
 void vsm_move_handed_over(VsmMove *move);
+
+/* Blocks, a few ms. How far it is: vsm_virt_sample(), or what its own thread told last. */
+bool vsm_move_sample(VsmMove *move, VsmTransferStats *ret, GError **error);
+
+/* Blocks, a few ms. As vsm_virt_set_bandwidth(), whoever does the copying. */
+bool vsm_move_set_bandwidth(VsmMove *move, uint64_t bandwidth, GError **error);
 
 /* Blocks, short lane. Aborts libvirt's job if it has begun; call again until run returns. */
 bool vsm_move_abort(VsmMove *move, GError **error);
@@ -270,8 +298,32 @@ bool vsm_move_kill_incoming(VsmMove *move, GError **error);
 
 /* Blocks, as run does, after a restart of the daemon: a job that libvirt may still be running for
  * us (started by an earlier vsm_move_run()) is waited for, then the truth is found and the tidying
- * up done as run does it. facts are those that were written down. */
-VsmMoveOutcome vsm_move_resume(VsmMove *move, const VsmMoveFacts *facts, VsmTransferStats *ret_stats, GError **error);
+ * up done as run does it. facts and effects (VsmEffect; may be NULL) are those that were written down;
+ * of hooks (may be NULL) only the journal is used. */
+VsmMoveOutcome vsm_move_resume(
+                VsmMove *move,
+                const VsmMoveFacts *facts,
+                GPtrArray *effects,
+                const VsmMoveHooks *hooks,
+                VsmTransferStats *ret_stats,
+                GError **error);
+
+/* ---- taking back ---- */
+
+/* Blocks, minutes maybe: the long lane. For a job that has ended, or was not at its end when the daemon
+ * was: takes back (last first) or makes final what its journal says, on this host and on the other, which
+ * is dialled only if there is something to do. destination NULL: it has no other host; address: where
+ * the effects are, so nothing is done at another one. What is done is forgotten in the journal and goes from
+ * effects; error says what remains, and why. The verdict has been written down before. */
+bool vsm_virt_finish_effects(
+                VsmVirt *virt,
+                const VsmDestination *destination,
+                const char *address,
+                const char *uuid,
+                GPtrArray *effects,
+                bool success,
+                const VsmJournal *journal,
+                GError **error);
 
 /* ---- checking ---- */
 
