@@ -6,11 +6,12 @@
 
 #include "client/agent.h"
 #include "client/message.h"
+#include "client/migrate.h"
 #include "client/request.h"
 #include "client/verbs.h"
 #include "client/verdict.h"
 
-static bool ask(
+bool vsm_check_ask(
                 VsmClient *client,
                 const VsmRequest *request,
                 const char *vm,
@@ -55,8 +56,8 @@ int vsm_verb_check(VsmClient *client, int argc, char **argv) {
         if (!vsm_request_parse(&request, client, NULL, &argc, &argv, &error))
                 return vsm_client_fail(client, error);
 
-        if (!ask(client, &request, argv[1], argv[2], &migratable, &reasons, &error))
+        if (!vsm_check_ask(client, &request, argv[1], vsm_request_get_host(argc, argv), &migratable, &reasons, &error))
                 return vsm_client_fail(client, error);
 
-        return vsm_verdict_print(client, argv[1], argv[2], migratable, reasons);
+        return vsm_verdict_print(client, argv[1], vsm_request_get_host(argc, argv), migratable, reasons);
 }

@@ -3,15 +3,18 @@
 /* vsmctl migrate: starts a migration and, unless told otherwise, watches it to its end. */
 
 #include <glib/gi18n.h>
+#include <stdio.h>
 
 #include "client/agent.h"
 #include "client/follow.h"
 #include "client/migrate.h"
 #include "client/objects.h"
 #include "client/output.h"
+#include "client/plan.h"
 #include "client/request.h"
 #include "client/text.h"
 #include "client/verbs.h"
+#include "client/verdict.h"
 
 char* vsm_migrate_start(
                 VsmClient *client,
@@ -52,13 +55,52 @@ static int tell_started(VsmClient *client, const char *vm, const char *host, con
 
                 json_object_set_string_member(object, "Job", job);
                 vsm_output_json_object(object, /* pretty= */ true);
-        } else if (g_str_equal(job, "/"))
+        } else if (*host == '\0')
+                g_print(_("Moving the disks of %s is job %s now. '%s job %s' shows how it goes.\n"),
+                        name, vsm_objects_number(job), command, vsm_objects_number(job));
+        else if (g_str_equal(job, "/"))
                 g_print(_("The migration of %s to %s is done.\n"), name, destination);
         else
                 g_print(_("The migration of %s to %s is job %s now. '%s job %s' shows how it goes.\n"),
                         name, destination, vsm_objects_number(job), command, vsm_objects_number(job));
 
         return VSM_EXIT_SUCCESS;
+}
+
+/* Where there is more to it than the name of a host, it is shown before it begins. */
+static void tell_plan(const VsmClient *client, const VsmRequest *request, const char *vm, const char *host) {
+        g_autoptr(GPtrArray) plan = NULL;
+
+        if (client->json || !vsm_plan_is_special(request))
+                return;
+
+        plan = vsm_plan_new(request, vm, host);
+        vsm_plan_print(plan);
+        (void) fflush(stdout);
+}
+
+/* The plan, and the service's word on it; nothing is started. */
+static int dry_run(VsmClient *client, const VsmRequest *request, const char *vm, const char *host) {
+        g_autoptr(GPtrArray) plan = vsm_plan_new(request, vm, host);
+        g_autoptr(JsonArray) reasons = NULL;
+        GError *error = NULL;
+        bool migratable = false;
+
+        if (!vsm_check_ask(client, request, vm, host, &migratable, &reasons, &error))
+                return vsm_client_fail(client, error);
+
+        if (client->json) {
+                g_autoptr(JsonObject) object = json_object_new();
+
+                json_object_set_array_member(object, "Plan", vsm_plan_to_json(plan));
+                json_object_set_boolean_member(object, "IsMigratable", migratable);
+                json_object_set_array_member(object, "Reasons", json_array_ref(reasons));
+                vsm_output_json_object(object, /* pretty= */ true);
+                return migratable ? VSM_EXIT_SUCCESS : VSM_EXIT_NOT_MIGRATABLE;
+        }
+
+        vsm_plan_print(plan);
+        return vsm_verdict_print(client, vm, host, migratable, reasons);
 }
 
 int vsm_migrate_run(
@@ -83,6 +125,7 @@ int vsm_migrate_run(
                         return vsm_client_fail(client, error);
         }
 
+        tell_plan(client, request, vm, host);
         job = vsm_migrate_start(client, request, "MigrateVirtualSystemToHost", system, host, &error);
         if (!job)
                 return vsm_client_fail(client, error);
@@ -95,9 +138,10 @@ int vsm_migrate_run(
 }
 
 int vsm_verb_migrate(VsmClient *client, int argc, char **argv) {
-        gboolean no_wait = false;
+        gboolean no_wait = false, dry = false;
         const GOptionEntry entries[] = {
                 { "no-wait", 0, 0, G_OPTION_ARG_NONE, &no_wait, N_("Do not wait for the end"), NULL },
+                { "dry-run", 'n', 0, G_OPTION_ARG_NONE, &dry, N_("Only show the plan and what is in its way"), NULL },
                 {}
         };
         g_auto(VsmRequest) request = {};
@@ -106,5 +150,8 @@ int vsm_verb_migrate(VsmClient *client, int argc, char **argv) {
         if (!vsm_request_parse(&request, client, entries, &argc, &argv, &error))
                 return vsm_client_fail(client, error);
 
-        return vsm_migrate_run(client, &request, argv[1], argv[2], !no_wait);
+        if (dry)
+                return dry_run(client, &request, argv[1], vsm_request_get_host(argc, argv));
+
+        return vsm_migrate_run(client, &request, argv[1], vsm_request_get_host(argc, argv), !no_wait);
 }

@@ -74,7 +74,7 @@ int vsm_verb_predict(VsmClient *client, int argc, char **argv) {
         if (!vsm_request_parse(&request, client, NULL, &argc, &argv, &error))
                 return vsm_client_fail(client, error);
 
-        prediction = ask(client, &request, argv[1], argv[2], &error);
+        prediction = ask(client, &request, argv[1], vsm_request_get_host(argc, argv), &error);
         if (!prediction)
                 return vsm_client_fail(client, error);
 

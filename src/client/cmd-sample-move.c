@@ -140,22 +140,33 @@ static char* get_addresses(VsmClient *destination, const char *host, GError **er
         return vsm_array_join(addresses);
 }
 
+int vsm_sample_get_addresses(VsmClient *client, const char *destination, char **ret) {
+        g_autofree char *host = vsm_site_host(destination), *addresses = NULL;
+        int status = VSM_EXIT_SUCCESS;
+        GError *error = NULL;
+        VsmClient other = {};
+
+        if (vsm_site_open_other(&other, client, destination, &error))
+                addresses = get_addresses(&other, host, &error);
+        if (!addresses)
+                status = vsm_client_fail(&other, error);
+        vsm_client_done(&other);
+
+        *ret = g_steal_pointer(&addresses);
+        return status;
+}
+
 int vsm_word_with_ip(VsmClient *client, int argc, char **argv) {
         g_autofree char *addresses = NULL, *setting = NULL;
         g_auto(VsmRequest) request = {};
-        VsmClient destination = {};
         g_auto(Words) words = {};
         GError *error = NULL;
-        int status = 0;
+        int status;
 
         if (!parse(client, &words, argc, argv, &error))
                 return vsm_client_fail(client, error);
 
-        if (vsm_site_open_other(&destination, client, words.destination, &error))
-                addresses = get_addresses(&destination, words.host, &error);
-        if (!addresses)
-                status = vsm_client_fail(&destination, error);
-        vsm_client_done(&destination);
+        status = vsm_sample_get_addresses(client, words.destination, &addresses);
         if (!addresses)
                 return status;
 
@@ -222,25 +233,4 @@ int vsm_word_check(VsmClient *client, int argc, char **argv) {
                 return vsm_client_fail(client, error);
 
         return check(client, &words, &request);
-}
-
-/* ---- storage ---- */
-
-static int later(VsmClient *client, int n_arguments, int argc, char **argv) {
-        GError *error = NULL;
-
-        if (!vsm_client_parse(client, NULL, &argc, &argv, n_arguments, n_arguments, &error))
-                return vsm_client_fail(client, error);
-
-        g_set_error(&error, VSM_ERROR, VSM_ERROR_NOT_SUPPORTED,
-                    _("'%s' is known, but comes with a later version"), client->verb->name);
-        return vsm_client_fail(client, error);
-}
-
-int vsm_word_storage_3(VsmClient *client, int argc, char **argv) {
-        return later(client, 3, argc, argv);
-}
-
-int vsm_word_storage_4(VsmClient *client, int argc, char **argv) {
-        return later(client, 4, argc, argv);
 }

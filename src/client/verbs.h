@@ -38,7 +38,8 @@ int vsm_word_modify_service(VsmClient *client, int argc, char **argv);
 int vsm_word_modify_networks(VsmClient *client, int argc, char **argv);
 int vsm_word_enable_compression(VsmClient *client, int argc, char **argv);
 int vsm_word_enable_smb(VsmClient *client, int argc, char **argv);
-
-/* Those of storage with three and with four arguments: all that they do so far is to say so. */
-int vsm_word_storage_3(VsmClient *client, int argc, char **argv);
-int vsm_word_storage_4(VsmClient *client, int argc, char **argv);
+int vsm_word_detailed(VsmClient *client, int argc, char **argv);
+int vsm_word_system_and_storage_simple(VsmClient *client, int argc, char **argv);
+int vsm_word_system_and_storage(VsmClient *client, int argc, char **argv);
+int vsm_word_storage_simple(VsmClient *client, int argc, char **argv);
+int vsm_word_storage_with_pool(VsmClient *client, int argc, char **argv);

@@ -36,7 +36,10 @@ int vsm_verdict_print(
                 return exit_status(migratable);
         }
 
-        if (migratable)
+        if (*host == '\0')
+                g_print(migratable ? _("The disks of %s can be moved.\n") : _("The disks of %s cannot be moved:\n"),
+                        name);
+        else if (migratable)
                 g_print(_("%s can be migrated to %s.\n"), name, destination);
         else
                 g_print(_("%s cannot be migrated to %s:\n"), name, destination);

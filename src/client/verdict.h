@@ -5,7 +5,8 @@
 
 #include "client/common.h"
 
-/* Whether a system can be migrated to a host: prints it and returns the exit status. */
+/* Whether a system can be migrated to a host (or, host "", its disks moved): prints it and returns the exit
+ * status. */
 int vsm_verdict_print(
                 const VsmClient *client,
                 const char *vm,
