@@ -135,6 +135,17 @@ guest_define() { # HOST NAME [options]
   lab guest define "$@"
 }
 
+# Off, and with the mark of a Staged move from SOURCE. Prints the path of its PlannedSystem.
+guest_plan() { # HOST NAME SOURCE [options]
+  local path
+  guest_define "$1" "$2" "${@:4}" >&2
+  host_run "$1" virsh -q metadata --domain "$2" --config --uri urn:org.example.VirtualSystemMigration:planned:1 \
+    --key vsm-planned --set "<planned source='$3' job='7'/>" >&2
+  path=$VSM_ROOT/planned/$(guest_uuid "$1" "$2" | tr - _)
+  wait_prop "$1" "$path" "$VSM_NAME.PlannedSystem" SourceHost "^$3\$" >/dev/null
+  printf '%s\n' "$path"
+}
+
 guest_state() { # HOST NAME: what libvirt there says, or "none"
   host_run "$1" virsh -q domstate --domain "$2" 2>/dev/null | head -n1 | grep . || echo none
 }

@@ -106,21 +106,18 @@ IncompatibleParameters|TransportType|{'TransportType': <2>}
 IncompatibleParameters|TransportType|{'TransportType': <4>}
 IncompatibleParameters|CPUCappingMagnitude|{'CPUCappingMagnitude': <1>, 'AllowThrottling': <false>}
 IncompatibleParameters|PostCopy|{'PostCopy': <'now'>, 'ParallelConnections': <2>}
-NotSupported|MigrationType 1 |{'MigrationType': <1>}
-NotSupported|MigrationType 3 |{'MigrationType': <3>}
-NotSupported|MigrationType 4 |{'MigrationType': <4>}
-NotSupported|MigrationType 32770 |{'MigrationType': <32770>}
-NotSupported|MigrationType 32771 |{'MigrationType': <32771>}
+IncompatibleParameters|PostCopy|{'PostCopy': <'now'>, 'MigrationType': <3>}
+IncompatibleParameters|UnmanagedVhds.*32768|{'UnmanagedVhds': <[{'VhdSourcePath': <'/a'>, 'VhdDestinationPath': <'/b'>}]>}
+IncompatibleParameters|UnmanagedVhds\[1\]|{'MigrationType': <32771>, 'UnmanagedVhds': <[{'VhdSourcePath': <'/a'>, 'VhdDestinationPath': <'/b'>}, {'VhdSourcePath': <'/c'>, 'VhdDestinationPath': <'/b'>}]>}
+IncompatibleParameters|PlannedVirtualSystemId|{'MigrationType': <32770>, 'DestinationPlannedVirtualSystemId': <'6e0ed3b4-1a1a-4c8e-9e8f-000000000000'>}
+InvalidState|is running or paused|{'MigrationType': <1>}
+InvalidParameter|VhdDestinationPath|{'UnmanagedVhds': <[{'VhdSourcePath': <'/a'>, 'VhdDestinationPath': <'/b/'>}]>}
 NotSupported|TransportType 1 |{'TransportType': <1>}
 NotSupported|TransportType 6 |{'TransportType': <6>}
 NotSupported|TransportType 32768 |{'TransportType': <32768>}
 NotSupported|PostCopy "auto"|{'PostCopy': <'auto'>}
 NotSupported|PostCopy "now"|{'PostCopy': <'now'>}
-NotSupported|UnmanagedVhds|{'UnmanagedVhds': <[{'VhdSourcePath': <'/a'>, 'VhdDestinationPath': <'/b'>}]>}
-NotSupported|PlannedVirtualSystemId|{'DestinationPlannedVirtualSystemId': <'6e0ed3b4-1a1a-4c8e-9e8f-000000000000'>}
 EOT
-  refused NotSupported 'MigrationType 32769 ' "$web" '' "{'MigrationType': <32769>}"
-  only=$check refused NotSupported 'MigrationType 32772 ' "$web" hostb "{'MigrationType': <32772>}"
   only=$move refused InvalidParameter 'MigrationType 32772 ' "$web" hostb "{'MigrationType': <32772>}"
 }
 
@@ -129,12 +126,24 @@ other_dicts() {
   refused InvalidParameter 'NewSystemSettingData: "Name"' "$web" hostb '{}' "{'Name': <'x'>}"
   refused InvalidParameter 'NewSystemSettingData: ElementName' "$web" hostb '{}' "{'ElementName': <'a/b'>}"
   refused InvalidParameter 'NewSystemSettingData: ElementName' "$web" hostb '{}' "{'ElementName': <7>}"
-  refused NotSupported NewSystemSettingData "$web" hostb '{}' "{'ElementName': <'x'>}"
+  refused IncompatibleParameters 'ElementName.*32769' "$web" '' "{'MigrationType': <32769>}" "{'ElementName': <'x'>}"
+  refused IncompatibleParameters 'AutomaticStart.*32769' "$web" '' "{'MigrationType': <32769>}" \
+    "{'AutomaticStart': <true>}"
   refused NotSupported ConfigurationDataRoot "$web" hostb '{}' "{'ConfigurationDataRoot': <'/x'>}"
   refused InvalidParameter 'NewResourceSettingData.*InstanceID' "$web" hostb '{}' '{}' "[{'ResourceType': <17>}]"
   refused InvalidParameter 'NewResourceSettingData.*ResourceType is 3 ' "$web" hostb '{}' '{}' "[{'ResourceType': <3>}]"
   refused InvalidParameter 'NewResourceSettingData\[1\]: "X"' "$web" hostb '{}' '{}' "[{$disk}, {'X': <1>}]"
-  refused NotSupported NewResourceSettingData "$web" hostb '{}' '{}' "[{$disk}]"
+  refused IncompatibleParameters 'disk in NewResourceSettingData.*32768' "$web" hostb '{}' '{}' "[{$disk}]"
+  refused InvalidParameter 'NewResourceSettingData\[1\]: InstanceID' "$web" hostb "{'MigrationType': <32771>}" '{}' \
+    "[{$disk}, {$disk}]"
+  refused InvalidParameter 'NewResourceSettingData\[0\]: Connection' "$web" hostb "{'MigrationType': <32771>}" '{}' \
+    "[{$disk, 'Connection': <['lan']>}]"
+  refused InvalidParameter 'NewResourceSettingData\[0\]: HostResource' "$web" hostb "{'MigrationType': <32771>}" '{}' \
+    "[{$disk, 'HostResource': <['/a/']>}]"
+  refused InvalidParameter 'NewResourceSettingData\[0\]: InstanceID.*MAC' "$web" hostb '{}' '{}' \
+    "[{'ResourceType': <10>, 'InstanceID': <'eth0'>, 'Connection': <['lan']>}]"
+  refused IncompatibleParameters 'network in NewResourceSettingData' "$web" '' "{'MigrationType': <32769>}" '{}' \
+    "[{'ResourceType': <10>, 'InstanceID': <'52:54:00:00:00:01'>, 'Connection': <['lan']>}]"
 }
 
 list() { # COUNT ELEMENT

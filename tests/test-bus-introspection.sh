@@ -50,6 +50,7 @@ objects_as_installed() {
     assert_object "$tool" "$job" "$VSM_NAME.Job" "$VSM_NAME.Job.Transfer"
     assert_object "$tool" "$VSM_ROOT/network/1" "$VSM_NAME.NetworkSettingData"
     assert_object "$tool" "$VSM_ROOT/network/2" "$VSM_NAME.NetworkSettingData"
+    assert_object "$tool" "$planned" "$VSM_NAME.PlannedSystem"
   done
 }
 
@@ -67,7 +68,7 @@ tree() {
   local have
   have=$(managed)
   assert_eq "$have" "$(printf '%s\n' "$job" "$VSM_ROOT"/network/{1,2} "$(system_path A still)" \
-    "$(system_path A other)" | sort)" "the managed objects are the jobs, the networks and the systems"
+    "$(system_path A other)" "$planned" | sort)" "the managed objects are jobs, networks, systems and planned ones"
   assert_eq "$(host_run A busctl tree --list "$VSM_NAME" | grep -E "^$VSM_ROOT/[a-z]+/" | sort)" "$have" "tree"
   assert_eq "$(introspect busctl "$VSM_ROOT/job" | grep -c "name=\"$VSM_NAME")" 0 "a node between has nothing"
 }
@@ -76,7 +77,8 @@ tree() {
 strangers() {
   local path
   for path in "$VSM_ROOT"/job/{0,999999,01,x} "$VSM_ROOT"/network/{0,3,01} "$VSM_ROOT/system/x" \
-    "$VSM_ROOT/system/$(tr - _ <<<00000000-0000-0000-0000-000000000000)" "$VSM_ROOT"/{host,planned}/hostb; do
+    "$VSM_ROOT/system/$(tr - _ <<<00000000-0000-0000-0000-000000000000)" \
+    "$VSM_ROOT"/{host,planned}/hostb "${planned/planned/system}"; do
     assert_fails_with 'DBus.Error.UnknownObject' host_run A gdbus call --system --dest "$VSM_NAME" \
       --object-path "$path" --method org.freedesktop.DBus.Properties.GetAll "$VSM_NAME.Job"
   done
@@ -140,6 +142,7 @@ hosts_setup "$@"
 
 guest_define A still
 guest_define A other
+planned=$(guest_plan A planned hostc)
 guest_start A web
 job=$(call A "$VSM_ROOT" "$VSM_NAME" MigrateVirtualSystemToHost 'osa{sv}a{sv}aa{sv}' "$(system_path A web)" \
   "$(host_name B)" 0 0 0 | cut -d'"' -f2)
@@ -155,10 +158,11 @@ properties_as_installed "$(system_path A still)" "$VSM_NAME.System"
 properties_as_installed "$job" "$VSM_NAME.Job"
 properties_as_installed "$job" "$VSM_NAME.Job.Transfer"
 properties_as_installed "$VSM_ROOT/network/1" "$VSM_NAME.NetworkSettingData"
+properties_as_installed "$planned" "$VSM_NAME.PlannedSystem"
 ok "every property of the files can be read, and no other"
 
 tree
-ok "the object manager has jobs, networks and systems, and nothing else"
+ok "the object manager has jobs, networks, systems and planned systems, and nothing else"
 
 strangers
 ok "paths without an object do not answer"

@@ -9,12 +9,18 @@
 # shellcheck source=tests/libhosts.sh
 # shellcheck disable=SC2154 # test_dir is from libtest.sh
 . "$test_dir/libhosts.sh"
+# shellcheck source=tests/libstorage.sh
+. "$test_dir/libstorage.sh"
 
 interfaces=/usr/share/dbus-1/interfaces # in the host
 held="{'Bandwidth': <uint16 1>, 'AllowThrottling': <false>}" # in the transfer
 
+path_on() { # HOST KIND NAME
+  printf '%s/%s/%s\n' "$VSM_ROOT" "$2" "$(guest_uuid "$1" "$3" | tr - _)"
+}
+
 system_path() { # NAME
-  printf '%s/system/%s\n' "$VSM_ROOT" "$(guest_uuid A "$1" | tr - _)"
+  path_on A system "$1"
 }
 
 # The first object path in the reply
@@ -58,17 +64,74 @@ make_network() { # SUBNET
   network_id=$(prop A "$network" "$VSM_NAME.NetworkSettingData" InstanceID)
 }
 
+# One to be destroyed, unless it is there
+make_planned() {
+  [ "$(guest_state A planned)" != none ] || planned=$(guest_plan A planned hostc)
+}
+
+# What moves away, or moves its disk
+make_movable() {
+  local host
+  for host in A B; do
+    make_pool "$host" pool /var/lib/libvirt/pool
+    make_pool "$host" spare /var/lib/libvirt/spare
+  done
+  make_volume A pool disk.qcow2 qcow2 64M 4 >/dev/null
+  guest_start A data --ws 8 --rate 20 --disk /var/lib/libvirt/pool/disk.qcow2
+  guest_start A warm --ws 8
+  make_volume A pool stored.qcow2 qcow2 4M >/dev/null
+  guest_define A stored --disk /var/lib/libvirt/pool/stored.qcow2
+  guest_define A cold
+  guest_define B taken
+}
+
+# For whoever may move: virsh finds it there, and it is moved back.
+fetch() { # WHO NAME TYPE STATE
+  if [ "$1" = refused ]; then
+    assert_eq "$(guest_state A "$2") $(guest_state B "$2")" "$4 none" "$2 has stayed"
+    return
+  fi
+  assert_eq "$(guest_state A "$2") $(guest_state B "$2")" "none $4" "$2 has moved"
+  wait_prop B "$(path_on B system "$2")" "$VSM_NAME.System" OperatingStatus '^0$' >/dev/null
+  [ "$4" != running ] || wait_tick "$2" # one that still boots does not notice its power button
+  host_run B gdbus call --system --dest "$VSM_NAME" --object-path "$VSM_ROOT" \
+    --method "$VSM_NAME.MigrateVirtualSystemToHost" "$(path_on B system "$2")" "$(host_name A)" \
+    "{'MigrationType': <$3>}" "{'Description': <'back'>}" '[]' >/dev/null
+  wait_until 60 is_back "$2" "$4"
+}
+
+is_back() { # NAME STATE
+  [ "$(guest_state A "$1") $(guest_state B "$1")" = "$2 none" ]
+}
+
+staged() { # WHO
+  if [ "$1" = refused ]; then
+    assert_eq "$(guest_state B data) $(guest_state A planned)" "none shut off" "nothing is staged, nor destroyed"
+    return
+  fi
+  assert_eq "$(guest_state B data) $(guest_state A planned)" "shut off none" "staged there, destroyed here"
+  assert_eq "$(volumes B pool)" disk.qcow2 "with its disk"
+  call B "$(path_on B planned data)" "$VSM_NAME.PlannedSystem" Destroy >/dev/null
+}
+
 objects() { # SUBNET
   printf '@%s@ %s\n' root "$VSM_ROOT" web "$web" busy "$busy" off "$(system_path off)" job "$job" ended "$ended" \
     checked "$checked" quiesce "$quiesce" network "$network" network-id "$network_id" host "$host" blob "$blob" \
-    held "$held" here "$(host_name A)" subnet "$1"
+    data "$(system_path data)" data-uuid "$(guest_uuid A data)" cold "$(system_path cold)" \
+    warm "$(system_path warm)" stored "$(system_path stored)" planned "$planned" held "$held" \
+    here "$(host_name A)" subnet "$1"
 }
 
 everything() { # as libvirt and the disk have it
   local h
   for h in A B; do
-    host_run "$h" virsh -q list --all
-    host_run "$h" virsh -q dumpxml --inactive --domain off 2>/dev/null || true
+    host_run "$h" virsh -q list --all | awk '$2 != "planned" { $1 = ""; print }' | sort
+    host_run "$h" virsh -q list --all --name --autostart
+    volumes "$h" pool
+    volumes "$h" spare
+  done
+  for h in off data; do
+    host_run A virsh -q dumpxml --inactive --domain "$h" | grep -v '<backingStore/>' # said since its disk was moved
   done
   host_run A ls /var/lib/vsmd
   host_run A systemctl show -p MainPID -p NRestarts vsmd.service
@@ -78,6 +141,7 @@ everything() { # as libvirt and the disk have it
 every_member() {
   local before subnet=198.51.$((100 + $3)).0
   make_network "192.0.$((2 + $3)).0"
+  make_planned
   before=$(everything)
   objects "$subnet" | "$test_dir/generate-members" calls interfaces "$test_dir/test-bus-members.table" "$2" "$1.json" \
     >"$1.calls"
@@ -87,6 +151,9 @@ every_member() {
     fail "as $1: each answer is the contract's"
   }
   tail -n 1 "$1.verdict" | evidence
+  staged "$2"
+  fetch "$2" cold 1 'shut off'
+  fetch "$2" warm 4 running
   assert_eq "$(everything)" "$before" "as $1: guests, state files and process are as before"
 }
 
@@ -121,13 +188,14 @@ $job $VSM_NAME.Job.Transfer
 $quiesce $VSM_NAME.Job
 $VSM_ROOT/network/1 $VSM_NAME.NetworkSettingData
 $host $VSM_NAME.Host
+$planned $VSM_NAME.PlannedSystem
 EOT
   # these have no object so far; the table says which issue brings them
   assert_eq "$((file - 1 + $(grep -c '^absent ' "$test_dir/test-bus-members.table")))" \
     "$(find interfaces -name "$VSM_NAME*.xml" | wc -l)" "each file was compared, or is absent"
 }
 
-hosts_need python3
+hosts_need python3 gdbus
 hosts_setup "$@"
 
 bus_caller=$test_dir/bus-caller
@@ -137,7 +205,9 @@ host_run A tar -C "$interfaces" -cf - . | tar -C interfaces -xf -
 guest_start A web --ws 8 --rate 20
 guest_start A busy --ws 8 --rate 20
 guest_define A off
+make_movable
 make_objects
+make_planned
 live_as_installed
 ok "every interface file and a live object of its kind are the same"
 

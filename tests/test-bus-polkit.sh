@@ -91,7 +91,7 @@ every_method() {
   known=$(call A "$VSM_ROOT" "$VSM_NAME.Manager" AddHost 'a{sv}' 1 Name s hostb | sed -E 's/^o "(.*)"$/\1/')
   network_id=$(prop A "$VSM_ROOT/network/1" "$VSM_NAME.NetworkSettingData" InstanceID)
   before=$(everything)
-  for path in "$VSM_ROOT" "$job"; do
+  for path in "$VSM_ROOT" "$job" "$planned"; do
     while read -r interface member signature; do
       mapfile -t args < <(arguments "$member" "$signature")
       if [[ " $query " == *" $member "* ]]; then
@@ -105,7 +105,7 @@ every_method() {
       tried=$((tried + 1))
     done < <(members "$path" method)
   done
-  assert_between "$tried" 31 100 "methods found"
+  assert_between "$tried" 32 100 "methods found"
   assert_eq "$(everything)" "$before" "nothing has changed"
   call A "$VSM_ROOT" "$VSM_NAME.Manager" RemoveHost o "$known" >/dev/null
 }
@@ -113,7 +113,7 @@ every_method() {
 every_property() {
   local path interface member before tried=0
   before=$(everything)
-  for path in "$VSM_ROOT" "$job" "$web" "$busy" "$VSM_ROOT/network/1"; do
+  for path in "$VSM_ROOT" "$job" "$web" "$busy" "$VSM_ROOT/network/1" "$planned"; do
     while read -r interface member _; do
       assert_match "$(answer alice "$path" org.freedesktop.DBus.Properties.Set "$interface" "$member" '<uint32 0>')" \
         "$([ "$member" = MigrationState ] && echo "$denied" || echo PropertyReadOnly)" "$member"
@@ -167,6 +167,25 @@ by_guest_and_destination() {
   assert_match "$(asked cancel)" "\{$details,\"job.owner\":\"alice\"\}" "details of a job"
   assert_denied bob "$web" org.freedesktop.DBus.Properties.Set "$VSM_NAME.System" MigrationState '<uint32 0>'
   assert_match "$(asked reset-state)" "\{${details%,*}\}" "details of a reset"
+}
+
+# What is special about disks: where to, and whether something goes
+disks() {
+  local reply details
+  reply=$(answer bob "$VSM_ROOT" "$VSM_NAME.MigrateVirtualSystemToHost" "$web" hostb \
+    "{'MigrationType': <32771>, 'AllowOverwriteExistingFile': <true>, 'TransportType': <5>,
+      'UnmanagedVhds': <[{'VhdSourcePath': <'/a b'>, 'VhdDestinationPath': <'/c'>}]>}" '{}' \
+    "[{'ResourceType': <31>, 'InstanceID': <'vda'>, 'HostResource': <['/srv//x']>}]")
+  assert_match "$reply" "$denied" "disks of another user"
+  details='"path":"/srv/x\\n/a b\\n/c","overwrite":"true","remove":"false"'
+  assert_match "$(asked migrate)" "\"migration.type\":\"32771\",\"transport\":\"5\",$details\}" "details of disks"
+
+  # of a move on this host, to nowhere
+  assert_match "$(answer bob "$VSM_ROOT" "$VSM_NAME.MigrateVirtualSystemToHost" "$web" '' \
+    "{'MigrationType': <32769>, 'RetainVhdCopiesOnSource': <false>}" '{}' '[]')" "$denied" "a storage move"
+  details='"destination":"","destination.known":"false","migration.type":"32769"'
+  assert_match "$(asked migrate)" "$details,\"transport\":\"[0-9]\",\"overwrite\":\"false\",\"remove\":\"true\"\}" \
+    "details of a storage move"
 }
 
 owner() {
@@ -277,6 +296,7 @@ hosts_setup "$@"
 guest_start A web --ws 8 --rate 20
 guest_start A busy --ws 8 --rate 20
 guest_define A other
+planned=$(guest_plan A planned hostc)
 web=$(system_path web) busy=$(system_path busy)
 cancel root "$(held root web hostb)" # leaves a MigrationState that could be reset
 job=$(held root busy hostb)
@@ -288,6 +308,8 @@ every_property
 ok "no property can be written, MigrationState without permission"
 by_guest_and_destination
 ok "a rule by guest and destination lets exactly that through, and has all details"
+disks
+ok "details of disks"
 owner
 ok "the owner needs no rule for the own job, others do"
 cancel root "$job"

@@ -4,6 +4,7 @@
 
 #include <locale.h>
 
+#include "client/plan.h"
 #include "client/request.h"
 #include "client/settings-arg.h"
 
@@ -114,6 +115,77 @@ static void test_request(void) {
         g_assert_cmpuint(g_variant_n_children(request.resources), ==, 4);
 }
 
+static void test_system(void) {
+        g_auto(VsmRequest) request = {
+                .type = g_strdup("system-and-storage"),
+                .name = g_strdup("web2"),
+                .description = g_strdup("new"),
+                .planned = g_strdup("0a1b2c3d-0000-1111-2222-333344445555"),
+                .no_autostart = true,
+        };
+
+        const char *text;
+        gboolean autostart = true;
+
+        g_assert_true(vsm_request_build(&request, NULL));
+        g_assert_cmpuint(vsm_request_get_type(&request), ==, 32771);
+        g_assert_cmpuint(g_variant_n_children(request.system), ==, 3);
+        g_assert_true(g_variant_lookup(request.system, "ElementName", "&s", &text));
+        g_assert_cmpstr(text, ==, "web2");
+        g_assert_true(g_variant_lookup(request.system, "Description", "&s", &text));
+        g_assert_cmpstr(text, ==, "new");
+        g_assert_true(g_variant_lookup(request.system, "AutomaticStart", "b", &autostart));
+        g_assert_false(autostart);
+        g_assert_true(g_variant_lookup(request.migration, "DestinationPlannedVirtualSystemId", "&s", &text));
+        g_assert_cmpstr(text, ==, "0a1b2c3d-0000-1111-2222-333344445555");
+}
+
+static void assert_plan(const char *type, const char *setting, const char *disk, const char *wanted) {
+        const char *settings[] = { setting, NULL }, *disks[] = { disk, NULL };
+        const char *networks[] = { "52:54:00:00:00:01=lan", NULL };
+        g_auto(VsmRequest) request = {
+                .type = g_strdup(type),
+                .name = g_strdup("web2"),
+                .settings = g_strdupv((char**) settings),
+                .disks = g_strdupv((char**) disks),
+                .networks = g_strdupv((char**) networks),
+        };
+        g_autoptr(GString) is = g_string_new(NULL);
+        g_autoptr(GPtrArray) plan = NULL;
+
+        g_assert_true(vsm_request_build(&request, NULL));
+        g_assert_true(vsm_plan_is_special(&request));
+        plan = vsm_plan_new(&request, "web", "hostb");
+        for (guint i = 0; i < plan->len; i++) {
+                const VsmPlanLine *line = plan->pdata[i];
+
+                g_string_append_printf(is, "%s %s: %s\n", line->what, line->which, line->to);
+        }
+        g_assert_cmpstr(is->str, ==, wanted);
+}
+
+static void test_plan(void) {
+        g_auto(VsmRequest) plain = {};
+
+        assert_plan("live", NULL, NULL, "system web: hostb, as web2 (live)\nnetwork 52:54:00:00:00:01: lan\n");
+        assert_plan("live-and-storage", "UnmanagedVhds=/a=/b", "vda=/new",
+                    "system web: hostb, as web2 (live-and-storage)\n"
+                    "disk vda: /new\nnetwork 52:54:00:00:00:01: lan\nsource *: stays as it is\nvolume /a: /b\n");
+        assert_plan("live-and-storage", "RetainVhdCopiesOnSource=no", "*=fast",
+                    "system web: hostb, as web2 (live-and-storage)\n"
+                    "disk *: pool fast\nnetwork 52:54:00:00:00:01: lan\n"
+                    "source *: removed once the move is verified\n");
+        assert_plan("live-and-storage", NULL, NULL,
+                    "system web: hostb, as web2 (live-and-storage)\nnetwork 52:54:00:00:00:01: lan\n"
+                    "disk *: a pool of the destination that fits\nsource *: stays as it is\n");
+        assert_plan("storage", NULL, "vda=",
+                    "system web: stays on this host (storage)\ndisk vda: a pool of this host that fits\n"
+                    "network 52:54:00:00:00:01: lan\nsource *: stays as it is\n");
+
+        g_assert_true(vsm_request_build(&plain, NULL));
+        g_assert_false(vsm_plan_is_special(&plain));
+}
+
 static void assert_resource(VsmRequest *request, size_t i, uint16_t type, const char *id, const char *key,
                             const char *wanted) {
         g_autoptr(GVariant) child = g_variant_get_child_value(request->resources, i), value = NULL;
@@ -184,6 +256,8 @@ int main(int argc, char **argv) {
         g_test_add_func("/client/settings/refused", test_refused);
         g_test_add_func("/client/request/whole", test_request);
         g_test_add_func("/client/request/resources", test_resources);
+        g_test_add_func("/client/request/system", test_system);
+        g_test_add_func("/client/request/plan", test_plan);
         g_test_add_func("/client/request/refused", test_request_refused);
 
         return g_test_run();

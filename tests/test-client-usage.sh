@@ -71,8 +71,14 @@ check 1 "is empty"                 "nothing on stdin"              compat check 
 check 2 "SOURCE DESTINATION VM"    "a word with too little"        vm-simple hosta hostb
 check 2 "vm-simple-check"          "a word misspelt"               vm-simple-chek hosta hostb web
 check 1 "over SMB"                 "a word that cannot be"         vm-smb hosta hostb web
-check 1 "later version"            "a word that comes later"       vm-detailed hosta hostb web
-check 1 "later version"            "in capital letters"            STORAGE-Simple-with-POOL hosta web pool /path
+check 2 "HOST VM POOL PATH"        "in capital letters"            STORAGE-Simple-with-POOL hosta web pool
+check 2 "VM LOCATION"              "a place is missing"            vm-and-storage hosta hostb web
+check 2 "SOURCE DESTINATION VM"    "and for the simple one none"   vm-and-storage-simple hosta hostb web /path
+check 2 "vsmctl migrate VM HOST"   "a host is missing"             migrate web
+check 2 "vsmctl migrate VM"        "one too much for storage"      migrate web hostb --type storage
+check 1 "cannot be reached"        "storage without a host"        -H nonesuch.invalid migrate web --type storage
+check 2 "exclude each other"       "two wishes for autostart"      migrate web hostb --autostart --no-autostart
+check 2 "twice"                    "a planned system twice"        migrate web hostb --planned a --set DestinationPlannedVirtualSystemId=b
 check 2 "too much"                 "its arguments are counted"     storage-simple hosta web /path more
 check 2 "[USER@]HOST"              "a host that is none"           -H 'a b:c/d' list
 check 2 "[USER@]HOST"              "a host without name"           -H '' list

@@ -203,6 +203,8 @@ static const struct {
         { "{'UnmanagedVhds': <[{'VhdSourcePath': <''>, 'VhdDestinationPath': <'/b'>}]>}", "missing" },
         { "{'UnmanagedVhds': <[{'VhdSourcePath': <'a'>, 'VhdDestinationPath': <'/b'>}]>}", "an absolute" },
         { "{'UnmanagedVhds': <[{'VhdSourcePath': <'/a/../b'>, 'VhdDestinationPath': <'/b'>}]>}", "\"..\"" },
+        { "{'UnmanagedVhds': <[{'VhdSourcePath': <'/a'>, 'VhdDestinationPath': <'/b/'>}]>}", "block device" },
+        { "{'UnmanagedVhds': <[{'VhdSourcePath': <'/a'>, 'VhdDestinationPath': <'/b\\nc'>}]>}", "control" },
         { "{'UnmanagedVhds': <[{'X': <'a'>}]>}", "\"X\" is unknown" },
         { "{'UnmanagedVhds': <{'VhdSourcePath': <'/a'>}>}", "UnmanagedVhds is of type \"a{sv}\"" },
 };
@@ -323,7 +325,7 @@ static const Case cases[] = {
         REFUSED("{}", INCOMPATIBLE, "needs AuthenticationType 32769", .floor = 2),
         REFUSED("{'TransportType': <@q 2>, 'ParallelConnections': <@u 2>}", INCOMPATIBLE,
                 "ParallelConnections", .authentication = 32769),
-        REFUSED("{'TransportType': <@q 2>, 'MigrationType': <@q 32771>}", INCOMPATIBLE, "moves disks",
+        REFUSED("{'TransportType': <@q 2>, 'MigrationType': <@q 32771>}", INCOMPATIBLE, "disks that are to move",
                 .authentication = 32769),
         REFUSED("{'TransportType': <@q 2>, 'PostCopy': <'now'>}", INCOMPATIBLE, "PostCopy \"now\"",
                 .authentication = 32769),
@@ -342,19 +344,20 @@ static const Case cases[] = {
         GOES("{'RetainVhdCopiesOnSource': <false>, 'AvoidRemovingVHDs': <true>,"
              " 'AllowOverwriteExistingFile': <true>}"),
 
+        GOES("{'TransportType': <@q 2>}", .authentication = 32769),
+        GOES("{'MigrationType': <@q 32770>}"),
+        GOES("{'MigrationType': <@q 32771>}"),
+        GOES("{'MigrationType': <@q 3>}"),
+        GOES("{'MigrationType': <@q 4>, 'PostCopy': <'auto'>}"),
+        GOES("{'MigrationType': <@q 1>}", .post_copy = "now"),
+        REFUSED("{'MigrationType': <@q 3>, 'PostCopy': <'now'>}", INCOMPATIBLE, "MigrationType 3 (resume)"),
+        REFUSED("{'MigrationType': <@q 4>, 'PostCopy': <'now'>}", INCOMPATIBLE, "MigrationType 4 (restart)"),
+        REFUSED("{'MigrationType': <@q 1>, 'PostCopy': <'now'>}", INCOMPATIBLE, "MigrationType 1 (offline)"),
+        REFUSED("{'MigrationType': <@q 32770>, 'PostCopy': <'now'>}", INCOMPATIBLE, "MigrationType 32770"),
+
         /* the lines that go when their part is built */
-        REFUSED("{'TransportType': <@q 2>}", UNSUPPORTED, "later version", .authentication = 32769),
-        REFUSED("{'MigrationType': <@q 32770>}", UNSUPPORTED, "MigrationType 32770 (staged) comes with"),
-        REFUSED("{'MigrationType': <@q 32771>}", UNSUPPORTED, "MigrationType 32771"),
-        REFUSED("{'MigrationType': <@q 3>}", UNSUPPORTED, "MigrationType 3"),
-        REFUSED("{'MigrationType': <@q 4>}", UNSUPPORTED, "MigrationType 4"),
-        REFUSED("{'MigrationType': <@q 1>}", UNSUPPORTED, "MigrationType 1"),
         REFUSED("{'PostCopy': <'auto'>}", UNSUPPORTED, "PostCopy \"auto\" comes with a later version"),
         REFUSED("{'PostCopy': <'now'>}", UNSUPPORTED, "PostCopy \"now\""),
-        REFUSED("{'DestinationPlannedVirtualSystemId': <'0a1b2c3d-0000-1111-2222-333344445555'>}",
-                UNSUPPORTED, "DestinationPlannedVirtualSystemId"),
-        REFUSED("{'UnmanagedVhds': <[{'VhdSourcePath': <'/a'>, 'VhdDestinationPath': <'/b'>}]>}",
-                UNSUPPORTED, "UnmanagedVhds"),
 };
 
 static void settings_for(const Case *c, VsmSettingsData *ret) {
@@ -396,10 +399,6 @@ static void test_resolve_others(void) {
                 { "b", NULL, "{'ConfigurationDataRoot': <'/x'>}", NULL, "ConfigurationDataRoot" },
                 { "b", NULL, "{'SnapshotDataRoot': <'/x'>}", NULL, "SnapshotDataRoot" },
                 { "b", NULL, "{'SwapFileDataRoot': <'/x'>}", NULL, "SwapFileDataRoot" },
-                { "b", NULL, "{'ElementName': <'x'>}", NULL, "NewSystemSettingData that is not empty" },
-                { "b", NULL, NULL, "[{'ResourceType': <@q 31>, 'InstanceID': <'vda'>}]",
-                  "NewResourceSettingData that is not empty" },
-                { "", "{'MigrationType': <@q 32769>}", NULL, NULL, "MigrationType 32769 (storage)" },
         };
         VsmSettingsData settings;
 

@@ -263,12 +263,12 @@ static void write_drop_in(Place *place, const char *name, const char *text) {
 }
 
 /* wanted: pieces of the complaints, in order, NULL-terminated */
-static VsmSettingsData read_all(Place *place, const char *const *wanted) {
+static VsmSettingsData read_with_directories(Place *place, const char *const *wanted, char ***ret_directories) {
         g_auto(GStrv) complaints = NULL;
         VsmSettingsData settings;
 
         memset(&settings, 0xa5, sizeof(settings));
-        complaints = vsm_settings_read(place->file, place->directory, &settings);
+        complaints = vsm_settings_read(place->file, place->directory, &settings, ret_directories);
         g_assert_nonnull(complaints);
 
         for (size_t i = 0; wanted[i]; i++) {
@@ -285,6 +285,12 @@ static VsmSettingsData read_all(Place *place, const char *const *wanted) {
                 g_error("one too many: %s", complaints[g_strv_length((char **) wanted)]);
 
         return settings;
+}
+
+static VsmSettingsData read_all(Place *place, const char *const *wanted) {
+        g_auto(GStrv) directories = NULL;
+
+        return read_with_directories(place, wanted, &directories);
 }
 
 static const char *const nothing[] = { NULL };
@@ -449,6 +455,39 @@ static void test_unreadable(Place *place, const void *data G_GNUC_UNUSED) {
         g_assert_cmpuint(settings.history_limit, ==, 1);
 }
 
+static void test_directories(Place *place, const void *data G_GNUC_UNUSED) {
+        static const struct {
+                const char *text, *joined, *complaint;
+        } table[] = {
+                { "", "", NULL },
+                { "[Storage]\nDirectories=\n", "", NULL },
+                { "[Storage]\nDirectories=/srv/images\n", "/srv/images", NULL },
+                { "[Storage]\nDirectories=/a b; /c ;;/d;\n", "/a b|/c|/d", NULL },
+                { "[Storage]\nDirectories=/a;/b\nDirectories=/c\n", "/c", NULL },
+                { "[Storage]\nDirectories=/a\nDirectories=\n", "", NULL },
+                { "[Storage]\nDirectories=/a;srv\n", "", "conf:2: Directories: \"srv\" is not an absolute" },
+                { "[Storage]\nDirectories=/a\nDirectories=/b/..\n", "/a", "conf:3: Directories: \"/b/..\"" },
+                { "[Storage]\nDirectories=/\n", "", "\"/\"" },
+                { "[Storage]\nDirectories=/a/\n", "", "\"/a/\"" },
+                { "[Storage]\nDirectories=/a//b\n", "", "\"/a//b\"" },
+                { "[Storage]\nDirectories=/a/./b\n", "", "\"/a/./b\"" },
+                { "[Storage]\nDirectories=/a\\nb\n", "", "\"/a\\nb\"" },
+                { "[Storage]\nDirectory=/a\n", "", "conf:2: [Storage]: \"Directory\" is unknown" },
+                { "[Service]\nDirectories=/a\n", "", "\"Directories\" is unknown" },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(table); i++) {
+                const char *const wanted[] = { table[i].complaint, NULL };
+                g_auto(GStrv) directories = NULL;
+                g_autofree char *joined = NULL;
+
+                write_file(place, table[i].text);
+                (void) read_with_directories(place, wanted, &directories);
+                joined = g_strjoinv("|", directories);
+                g_assert_cmpstr(joined, ==, table[i].joined);
+        }
+}
+
 #define ADD(name, function) \
         g_test_add("/settings-file/" name, Place, NULL, place_set_up, function, place_tear_down)
 
@@ -468,6 +507,7 @@ int main(int argc, char **argv) {
         ADD("complaints", test_complaints);
         ADD("drop-ins", test_drop_ins);
         ADD("unreadable", test_unreadable);
+        ADD("directories", test_directories);
 
         return g_test_run();
 }

@@ -31,7 +31,7 @@ static void check_ranges(const VsmSettingsData *settings) {
 static VsmSettingsData read_settings(const uint8_t *data, size_t size, const char *last) {
         int fd = memfd_create("settings", MFD_CLOEXEC);
         g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", fd);
-        g_auto(GStrv) complaints = NULL;
+        g_auto(GStrv) complaints = NULL, directories = NULL;
         VsmSettingsData settings;
 
         g_assert_cmpint(fd, >=, 0);
@@ -40,7 +40,7 @@ static VsmSettingsData read_settings(const uint8_t *data, size_t size, const cha
 
         /* bytes that nobody set are seen */
         memset(&settings, 0xa5, sizeof(settings));
-        complaints = vsm_settings_read(path, "/nonexistent", &settings);
+        complaints = vsm_settings_read(path, "/nonexistent", &settings, &directories);
         close(fd);
 
         for (char **c = complaints; *c; c++) {
@@ -48,6 +48,9 @@ static VsmSettingsData read_settings(const uint8_t *data, size_t size, const cha
                 g_assert_null(strpbrk(*c, "\n\r\033"));
                 g_assert_true(g_str_has_prefix(*c, path));
         }
+
+        for (char **d = directories; *d; d++)
+                g_assert_true((*d)[0] == '/' && !g_str_has_suffix(*d, "/") && !strstr(*d, "//"));
 
         check_ranges(&settings);
         return settings;
