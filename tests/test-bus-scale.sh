@@ -11,6 +11,8 @@
 # shellcheck source=tests/libscale.sh
 . "$test_dir/libscale.sh"
 
+[ -z "${VSM_TEST_SANITIZER-}" ] || skip_all "a sanitizer's own memory is not the service's"
+
 # What each may leave behind, in bytes, and what an allocator may keep or give back as it likes, in KiB: a quarter of
 # a KiB for each lets nobody leak a message, a task or a job, and is above what the history's pages cost.
 per_call=256 noise=96

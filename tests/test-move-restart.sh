@@ -14,8 +14,9 @@
 
 DIR=/var/lib/libvirt/store
 
+# A guest that goes off may leave a line that is cut off, before the next one's first.
 boots() { # NAME
-  grep -c '^VSM boot' "$(lab console "$1")"
+  grep -ac 'VSM boot=' "$(lab console "$1")"
 }
 
 booted() { # NAME TIMES
@@ -23,7 +24,7 @@ booted() { # NAME TIMES
 }
 
 shutdowns() { # NAME
-  grep -c '^VSM shutdown' "$(lab console "$1")" || true
+  grep -ac 'VSM shutdown' "$(lab console "$1")" || true
 }
 
 runs_on_a() { # NAME
@@ -50,7 +51,7 @@ assert_went() { # NAME FROM TO BOOTS
   assert_eq "$(autostart "$3" "$1")" enable "autostart on host $3"
   assert_fails has_mark "$3" "$1"
   wait_until 30 booted "$1" "$4"
-  wait_disk_round "$1"
+  wait_tick "$1"
 }
 
 there_and_back() {
@@ -66,6 +67,7 @@ there_and_back() {
   assert_job B "$job" 7
   assert_went web B A $((n + 2))
   assert_eq "$(volumes B store)" "" "the source's volume was removed"
+  wait_disk_round web
 }
 
 # One that does not listen to its power button. It was asked, so it may still go off when nobody wants that any more:
@@ -159,6 +161,14 @@ guest_define A deaf --ws 8
 host_run A sh -c 'virsh -q dumpxml --inactive deaf | sed "/<acpi\/>/d" >/tmp/deaf.xml
   virsh -q define /tmp/deaf.xml'
 
+if [ "${VSM_RESTARTS-}" = cut_off ]; then
+  interrupted cut_off
+  ok "the other host goes away: started again here, and tidied up there later"
+  hosts_done
+  plan
+  exit
+fi
+
 there_and_back
 ok "there and back, with its disk"
 deaf
@@ -167,8 +177,6 @@ interrupted cancelled
 ok "cancelled while its disk is copied: started again here"
 interrupted killed
 ok "the service is killed while its disk is copied: started again here"
-interrupted cut_off
-ok "the other host goes away: started again here, and tidied up there later"
 start_refused
 ok "it cannot be started there: started again here"
 killed_late

@@ -115,7 +115,8 @@ bool vsm_undo_unmarked(const VsmUndo *undo, char **ret_told, GError **error) {
         if (!is_only_one(undo, &only, error))
                 return false;
         if (only) {
-                *ret_told = g_strdup_printf("The definition of '%s' is kept: there is none on this host any more", uuid);
+                *ret_told = g_strdup_printf("The definition of '%s' is kept: there is none on this host any more",
+                                            uuid);
                 return true;
         }
 

@@ -70,8 +70,8 @@ bool vsm_move_asks_effects(uint16_t type) {
                 type == VSM_MIGRATION_TYPE_STAGED;
 }
 
-/* By what a resumed job sees that it had come to where it cannot be taken back. It is forgotten with the first look
- * after the job's end, and not before: the service may be killed between here and there. */
+/* By what a resumed job sees that it had come to where it cannot be taken back. It is forgotten with the
+ * first look after the job's end, and not before: the service may be killed between here and there. */
 static void leave_out_witness(const VsmMove *move, GPtrArray *effects) {
         VsmEffectKind kind = move->options.type == VSM_MIGRATION_TYPE_STAGED ? VSM_EFFECT_DEFINITION :
                                                                                VSM_EFFECT_UNMARKED;

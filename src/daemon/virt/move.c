@@ -166,8 +166,7 @@ static bool next_address(
         facts->address = g_strdup(vsm_peer_address(settle->peer));
         vsm_move_params_clear(params);
         return vsm_move_params_build(&move->options, &move->there, facts->persistent || move->planned_xml,
-                                     facts->address, params,
-                                     &error) &&
+                                     facts->address, params, &error) &&
                 (!hooks || !hooks->prepared || hooks->prepared(facts, hooks->userdata, &error));
 }
 
@@ -258,8 +257,7 @@ static virDomainPtr prepare(
         if (!vsm_move_check_there(move, settle, error) ||
             !vsm_move_plan(move, settle, domain, facts->persistent, error) ||
             !vsm_move_params_build(&move->options, &move->there, facts->persistent || move->planned_xml,
-                                     facts->address, params,
-                                   error) ||
+                                   facts->address, params, error) ||
             !vsm_move_check_cancelled(move, error) ||
             !vsm_move_check_idle(move, domain, settle, error))
                 return NULL;
