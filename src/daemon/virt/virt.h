@@ -337,3 +337,80 @@ VsmCompat* vsm_virt_compat_system(VsmVirt *virt, const char *uuid, GError **erro
 
 /* Blocks. What this host offers; in full just for the platforms that only has, for all its own with NULL. */
 VsmCompat* vsm_virt_compat_host(VsmVirt *virt, const VsmCompat *only, GError **error);
+
+/* ---- planning, and the ways out that are no move ---- */
+
+/* What an evacuation has to know of a guest. */
+typedef struct VsmGuestFacts {
+        char uuid[VSM_UUID_SIZE];
+        char *name;
+        uint64_t memory;                /* bytes that a destination has to have */
+        uint64_t resident;              /* bytes in use, as libvirt and the balloon tell; memory when they do not */
+        uint64_t dirty_rate;            /* bytes/s, of page sampling */
+        bool dirty_rate_known;
+        uint64_t page_size;             /* of huge pages; 0 = ordinary ones */
+        bool paused;
+        VsmCompat *compat;              /* what it needs; NULL when it cannot be told */
+        GVariant *policy;               /* a{sv} */
+        GVariant *reasons;              /* aa{sv}: what stands against any move of it (own disks, host devices, ...) */
+} VsmGuestFacts;
+
+void vsm_guest_facts_free(VsmGuestFacts *facts);
+
+/* Blocks, not longer than the deadline (µs from now) by much. uuids NULL = all active ones; those that have gone are left
+ * out. As VsmGuestFacts. */
+GPtrArray* vsm_virt_guest_facts(VsmVirt *virt, const char *const *uuids, uint64_t deadline, VsmCancel *cancel,
+                                GError **error);
+
+/* What an evacuation has to know of a destination. */
+typedef struct VsmHostPages {
+        uint64_t size, available;       /* bytes */
+} VsmHostPages;
+
+typedef struct VsmHostFacts {
+        uint64_t memory;                /* bytes that can be had there: free, buffers, caches */
+        uint64_t memory_total;
+        GArray *pages;                  /* VsmHostPages: huge ones */
+        char **groups;                  /* AntiAffinityGroups of its active guests */
+        VsmCompat *compat;              /* what it offers */
+        char *address;                  /* as dialled */
+        uint64_t link_rate;             /* bytes/s of the interface that has the address; 0 = not told */
+} VsmHostFacts;
+
+void vsm_host_facts_free(VsmHostFacts *facts);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VsmHostFacts, vsm_host_facts_free)
+
+/* Blocks, not longer than the deadline. needs: the platforms that compat is asked for. */
+VsmHostFacts* vsm_peer_facts(const VsmDestination *destination, const VsmCompat *needs, uint64_t deadline,
+                             VsmCancel *cancel, GError **error);
+
+/* Blocks, minutes maybe: the long lane. The guest's memory goes into libvirt's managed image, from which it goes on
+ * when it is started. A transient guest has none: VSM_ERROR_INVALID_STATE. */
+bool vsm_virt_save(VsmVirt *virt, const char *uuid, VsmCancel *cancel, GError **error);
+
+/* Blocks, not longer than the deadline: asks the guest to shut down (agent, then ACPI) and waits for it. It is never
+ * destroyed; VSM_ERROR_TIMEOUT when it still runs. */
+bool vsm_virt_shutdown(VsmVirt *virt, const char *uuid, uint64_t deadline, VsmCancel *cancel, GError **error);
+
+/* ---- coming home ---- */
+
+typedef struct VsmFetchOptions {
+        char uuid[VSM_UUID_SIZE];
+        VsmDestination *from;           /* where it is */
+        VsmDestination *home;           /* this host, as that one's libvirt has to call it; its addresses stand in addresses */
+        bool autostart;                 /* the mark it had here before it left */
+} VsmFetchOptions;
+
+typedef struct VsmFetch VsmFetch;       /* as VsmMove: references, cancel and sample from any thread */
+
+VsmFetch* vsm_fetch_new(VsmVirt *virt, const VsmFetchOptions *options);
+VsmFetch* vsm_fetch_ref(VsmFetch *fetch);
+void vsm_fetch_unref(VsmFetch *fetch);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VsmFetch, vsm_fetch_unref)
+
+/* Blocks to the end of it: the long lane. Opens the libvirt where the guest is and has that one migrate it to us, then
+ * finds out what is true on both hosts. VSM_MOVE_MOVED: it runs here. VSM_MOVE_STAYED: there. VSM_MOVE_LOST: on neither,
+ * as when somebody has moved it on. */
+VsmMoveOutcome vsm_fetch_run(VsmFetch *fetch, VsmTransferStats *ret_stats, GError **error);
+void vsm_fetch_cancel(VsmFetch *fetch);
+bool vsm_fetch_sample(VsmFetch *fetch, VsmTransferStats *ret, GError **error);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "daemon/manager.h"
+
+/* logind's and systemd's part: a block inhibitor while migrations run, and what is done when the system goes down.
+ * Bus thread only; all calls are asynchronous.
+ *
+ *      logind.c                inhibitors, PrepareForShutdown
+ *      shutdown-kind.c         which kind of going down a list of systemd's jobs means (pure, shared with the client)
+ *      shutdown-policy.c       [Evacuation] of vsmd.conf (pure, shared with the client)
+ */
+
+typedef struct VsmLogind VsmLogind;
+
+VsmLogind* vsm_logind_new(VsmManager *manager);
+void vsm_logind_free(VsmLogind *logind);
+
+/* The number of running migrations, or whether an evacuation of our own runs, may have changed. */
+void vsm_logind_update(VsmManager *manager);
