@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "daemon/method.h"
+#include "shared/method.h"
 #include "shared/error.h"
 
 static void test_words(void) {

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shared/quote.h"
+
 /* Tables of the keys that an embedded instance (a{sv}) may have, and the one reader that holds a
  * dict against such a table (contract, section 1). Pure; any thread. */
 
@@ -66,6 +68,3 @@ bool vsm_key_read(const VsmKey *key, const char *where, GVariant *value, void *t
 
 /* NULL with VSM_ERROR_INVALID_PARAMETER when there is none of that name. */
 const VsmKey* vsm_key_find(const VsmKey *keys, const char *where, const char *name, GError **error);
-
-/* What a caller wrote, fit for a sentence: C-escaped and cut at 64 bytes. */
-char* vsm_text_quote(const char *text);

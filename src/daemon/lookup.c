@@ -9,6 +9,7 @@
 
 #include "daemon/actions.h"
 #include "daemon/bus-variant.h"
+#include "daemon/draining.h"
 #include "daemon/history.h"
 #include "daemon/queue.h"
 #include "daemon/service.h"
@@ -98,7 +99,7 @@ static int property_get_features(sd_bus *bus, const char *path, const char *inte
 
 GETTER(api_version, "u", API_VERSION)
 GETTER(version, "s", PACKAGE_VERSION)
-GETTER(draining, "b", 0)
+GETTER(draining, "b", (int) vsm_draining(manager))
 GETTER(libvirt_version, "t", manager->host.libvirt_version)
 GETTER(hypervisor_version, "t", manager->host.hypervisor_version)
 GETTER(queued_jobs, "u", vsm_queue_length(manager->queue))

@@ -2,9 +2,9 @@
 
 /* The ways of leaving a host, by the words of the bus. Pure; any thread. */
 
-#include "daemon/key.h"
-#include "daemon/method.h"
 #include "shared/error.h"
+#include "shared/method.h"
+#include "shared/quote.h"
 
 static const char *const names[_VSM_METHOD_MAX] = {
         [VSM_METHOD_LIVE]      = "live",
