@@ -11,8 +11,7 @@
  *      shutdown-policy.c       [Evacuation] of vsmd.conf (pure, shared with the client)
  */
 
-typedef struct VsmLogind VsmLogind;
-
+/* NULL, and said so, when the bus does not let us. */
 VsmLogind* vsm_logind_new(VsmManager *manager);
 void vsm_logind_free(VsmLogind *logind);
 

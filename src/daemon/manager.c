@@ -18,6 +18,7 @@
 #include "daemon/job-keep.h"
 #include "daemon/job.h"
 #include "daemon/log.h"
+#include "daemon/logind.h"
 #include "daemon/move.h"
 #include "daemon/network.h"
 #include "daemon/planned.h"
@@ -410,6 +411,7 @@ VsmManager* vsm_manager_new(const VsmManagerOptions *options, GError **error) {
 
         vsm_service_state_start(manager);
         vsm_refuse_update(manager);
+        manager->logind = vsm_logind_new(manager);
         return manager;
 }
 
@@ -438,6 +440,7 @@ void vsm_manager_free(VsmManager *manager) {
         sd_event_source_disable_unref(manager->reconnect);
         sd_event_source_disable_unref(manager->start_limit);
 
+        vsm_logind_free(g_steal_pointer(&manager->logind));
         vsm_polkit_free(manager->polkit);
         g_hash_table_unref(manager->jobs);
         g_hash_table_unref(manager->systems);

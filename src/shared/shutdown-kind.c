@@ -31,6 +31,15 @@ VsmShutdownKind vsm_shutdown_kind(const VsmSystemdJob *jobs, size_t n) {
         return VSM_SHUTDOWN_NONE;
 }
 
+/* for libvirt-guests, which asks what is left to shut down, and for unmounting */
+#define RESERVE_USEC (UINT64_C(120) * G_USEC_PER_SEC)
+
+uint64_t vsm_shutdown_time(uint64_t unit, uint64_t target) {
+        uint64_t limit = MIN(unit, target);
+
+        return limit == UINT64_MAX ? 0 : MAX(limit - MIN(RESERVE_USEC, limit / 4), 1);
+}
+
 const char* vsm_shutdown_kind_to_string(VsmShutdownKind kind) {
         return kinds[kind].word;
 }

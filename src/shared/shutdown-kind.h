@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Which way the system goes down, as systemd's queue of jobs tells (Manager.ListJobs). Pure; any thread. */
 
@@ -28,3 +29,8 @@ const char* vsm_shutdown_kind_to_string(VsmShutdownKind kind);
 
 /* systemd's target that has a kind; NULL for none. */
 const char* vsm_shutdown_kind_target(VsmShutdownKind kind);
+
+/* How long the guests may take, of the limits of the unit that waits for them (TimeoutStopUSec) and of the target
+ * (JobTimeoutUSec, after which systemd cuts everything); µs, UINT64_MAX = no limit. A part is kept for those who clean up
+ * after us. 0 = no limit. */
+uint64_t vsm_shutdown_time(uint64_t unit, uint64_t target);
