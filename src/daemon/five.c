@@ -32,7 +32,7 @@ bool vsm_destination_is_here(VsmManager *manager, const char *text) {
 }
 
 /* By the settings of the Host that the destination is, if it is one. */
-static bool resolve(VsmManager *manager, VsmRequest *request, GError **error) {
+bool vsm_five_resolve(VsmManager *manager, VsmRequest *request, GError **error) {
         const VsmHost *host = vsm_host_match(manager, request->destination);
         VsmSettingsData settings = manager->settings;
 
@@ -59,7 +59,7 @@ static VsmRequest* read_request(VsmManager *manager, sd_bus_message *call, const
 
         request = check ? vsm_request_new_check(destination, migration, system, resources, error) :
                 vsm_request_new(destination, migration, system, resources, error);
-        if (!request || !resolve(manager, request, error))
+        if (!request || !vsm_five_resolve(manager, request, error))
                 return NULL;
 
         if (vsm_destination_is_here(manager, request->destination)) {

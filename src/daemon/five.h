@@ -17,6 +17,9 @@ int vsm_five_read(VsmManager *manager, sd_bus_message *call, bool check, VsmFive
 void vsm_five_clear(VsmFive *five);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VsmFive, vsm_five_clear)
 
+/* Fills in what the request leaves open: by the settings, and by the Host that the destination is. */
+bool vsm_five_resolve(VsmManager *manager, VsmRequest *request, GError **error);
+
 /* Asks polkit with the details of the contract's section 7. As vsm_polkit_check(). */
 int vsm_five_authorize(VsmManager *manager, sd_bus_message *call, const VsmFive *five, sd_bus_error *error);
 
