@@ -32,6 +32,10 @@ static const VsmReasonText table[] = {
         { "definition-replaced",
           N_("Host '%2' has a definition of system '%1' that is off; it is replaced"),
           NULL },
+        { "destination-refuses",
+          N_("Host '%1' takes no guests of other hosts"),
+          N_("Choose another host, or see why: its migration service is being drained, or refuses them by its "
+             "settings.") },
         { "destination-unreachable",
           N_("Host '%1' cannot be reached"),
           N_("See whether it is up, its libvirt listens for the network, the firewall lets its port through,"
@@ -70,6 +74,9 @@ static const VsmReasonText table[] = {
         { "host-device",
           N_("System '%1' uses a device of this host"),
           N_("Detach the device before the migration, and attach one at the destination afterwards.") },
+        { "host-not-allowed",
+          N_("The policy of system '%1' does not allow host '%2'"),
+          N_("Choose a host of its AllowedHosts, or change the policy.") },
         { "hypervisor-mismatch",
           N_("Host '%1' does not offer '%2' to systems of the architecture '%3'"),
           N_("See whether virtualization is switched on in that host's firmware and its kernel module is "
