@@ -355,7 +355,8 @@ static Guest* guest_new(const List *list, virDomainPtr domain) {
         guest->facts->name = g_strdup(info->name);
         guest->facts->memory = info->memory;
         guest->facts->resident = info->memory;
-        guest->facts->paused = info->state == VSM_DOMAIN_PAUSED;
+        /* also libvirt's words for one that was restored and is not resumed yet */
+        guest->facts->paused = info->state == VSM_DOMAIN_PAUSED || info->state == VSM_DOMAIN_HANDED_OVER;
         guest->facts->policy = g_variant_ref(info->policy);
         guest->facts->reasons = g_variant_ref_sink(g_variant_new_array(G_VARIANT_TYPE_VARDICT, NULL, 0));
         return guest;

@@ -86,23 +86,7 @@ static uint64_t read_link_rate(virConnectPtr connection, const char *address) {
         return of_address > 0 ? of_address : alike ? common : 0;
 }
 
-/* ---- memory ---- */
-
-static bool read_memory(VsmPeer *peer, VsmHostFacts *facts, GError **error) {
-        virNodeInfo info;
-
-        if (!vsm_peer_available_memory(peer, &facts->memory, error))
-                return false;
-
-        if (virNodeGetInfo(vsm_peer_connection(peer), &info) < 0) {
-                vsm_virt_error_as(error, VSM_ERROR_FAILED, "Host '%s' does not tell how much memory it has",
-                                  vsm_peer_host(peer));
-                return false;
-        }
-
-        facts->memory_total = (uint64_t) info.memory * 1024;
-        return true;
-}
+/* ---- huge pages ---- */
 
 static bool read_pages(virConnectPtr connection, VsmHostFacts *facts, GError **error) {
         g_autoptr(GArray) sizes = vsm_pages_sizes(connection, error);
@@ -201,7 +185,7 @@ static void* look_thread(void *input, GError **error) {
 
         connection = vsm_peer_connection(peer);
         facts->address = g_strdup(vsm_peer_address(peer));
-        if (!read_memory(peer, facts, error) || !read_pages(connection, facts, error) ||
+        if (!vsm_peer_memory(peer, &facts->memory, &facts->memory_total, error) || !read_pages(connection, facts, error) ||
             !read_groups(peer, facts, error))
                 return NULL;
 
