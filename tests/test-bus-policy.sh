@@ -123,7 +123,7 @@ not_allowed() {
 
 while_it_moves() {
   local job
-  guest_start A web --ws 64
+  guest_start A web --ws 16
   job=$(hold A web B)
   wait_system A web MigrationState '^2$'
   assert_policy_refused InvalidState 'being migrated' web "{'Priority': <1>}"
