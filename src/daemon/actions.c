@@ -29,7 +29,7 @@ static const VsmMember members[] = {
         SERVICE("StopService",                            VSM_ACTION_MANAGE_SERVICE,  true),
 
         MANAGER("GetSystem",                              VSM_ACTION_QUERY,           true),
-        MANAGER("SetMigrationPolicy",                     VSM_ACTION_MODIFY_SETTINGS, false),
+        MANAGER("SetMigrationPolicy",                     VSM_ACTION_MODIFY_SETTINGS, true),
         MANAGER("AddHost",                                VSM_ACTION_MODIFY_SETTINGS, true),
         MANAGER("RemoveHost",                             VSM_ACTION_MODIFY_SETTINGS, true),
         MANAGER("Predict",                                VSM_ACTION_CHECK,           false),

@@ -30,6 +30,9 @@ int vsm_five_check_guest(const VsmFive *five, sd_bus_error *error);
  * the worker that dials. */
 bool vsm_destination_is_here(VsmManager *manager, const char *text);
 
+/* Does a policy (a{sv}) let its system go there? The Host that this means counts by its Name and all its Addresses. */
+bool vsm_destination_is_allowed(VsmManager *manager, GVariant *policy, const char *destination);
+
 /* What the other host is, for workers; the second by its name alone. */
 VsmDestination* vsm_destination_of(VsmManager *manager, const VsmRequest *request);
 VsmDestination* vsm_destination_to(VsmManager *manager, const char *host);

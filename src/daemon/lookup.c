@@ -111,7 +111,7 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_VTABLE_START(0),
         METHOD("GetSystem", "s", SD_BUS_PARAM(NameOrUUID), "o", SD_BUS_PARAM(System), method_get_system),
         METHOD("SetMigrationPolicy", "oa{sv}", SD_BUS_PARAM(System) SD_BUS_PARAM(Policy), NULL,,
-               vsm_method_not_built),
+               vsm_method_set_policy),
         METHOD("AddHost", "a{sv}", SD_BUS_PARAM(Host), "o", SD_BUS_PARAM(Host), vsm_method_add_host),
         METHOD("RemoveHost", "o", SD_BUS_PARAM(Host), NULL,, vsm_method_remove_host),
         METHOD("Predict", "osa{sv}a{sv}aa{sv}",

@@ -49,6 +49,7 @@ int vsm_method_add_network_settings(sd_bus_message *call, void *userdata, sd_bus
 int vsm_method_modify_network_settings(sd_bus_message *call, void *userdata, sd_bus_error *error);
 int vsm_method_remove_network_settings(sd_bus_message *call, void *userdata, sd_bus_error *error);
 int vsm_method_add_host(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int vsm_method_set_policy(sd_bus_message *call, void *userdata, sd_bus_error *error);
 int vsm_method_remove_host(sd_bus_message *call, void *userdata, sd_bus_error *error);
 int vsm_method_not_built(sd_bus_message *call, void *userdata, sd_bus_error *error);
 

@@ -272,6 +272,10 @@ bool vsm_system_is_incoming(const VsmSystem *system) {
         return system->incoming;
 }
 
+GVariant* vsm_system_policy(const VsmSystem *system) {
+        return system->info->policy;
+}
+
 uint64_t vsm_system_memory(const VsmSystem *system) {
         return system->info->memory;
 }
