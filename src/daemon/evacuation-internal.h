@@ -24,6 +24,9 @@ struct VsmEvacuation {
         unsigned total, done, failed;
         GVariant *plan;                 /* aa{sv}; never NULL */
         GVariant *leftovers;            /* aa{sv}; never NULL */
+        bool unfinished;                /* of an earlier run of the daemon, and not taken up yet */
+        bool boot_changed;              /* it began in an earlier boot of the host */
+        uint32_t cancel;                /* the cancel that was written down then: 4 or 5; 0 = none */
         bool was_draining;              /* the host drained before: those that left then are still away */
         VsmEvacuationRun *run;          /* of Evacuate, until its end */
 };
@@ -127,6 +130,9 @@ VsmPlanning* vsm_planning_start(VsmManager *manager, VsmPlanned *planned, uint64
 void vsm_planning_free(VsmPlanning *planning);
 
 unsigned vsm_planning_count(VsmManager *manager);
+
+/* A plan that was shown (evacuation-methods.c). */
+void vsm_evacuation_shown_free(void *plan);
 
 /* What moves a guest to that host by that method; NULL when this version cannot do it. */
 VsmRequest* vsm_evacuation_request(VsmManager *manager, const char *host, VsmMethod method, unsigned order,

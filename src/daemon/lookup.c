@@ -9,6 +9,7 @@
 
 #include "daemon/actions.h"
 #include "daemon/bus-variant.h"
+#include "daemon/evacuation.h"
 #include "daemon/history.h"
 #include "daemon/queue.h"
 #include "daemon/service.h"
@@ -119,8 +120,8 @@ static const sd_bus_vtable vtable[] = {
                SD_BUS_PARAM(NewSystemSettingData) SD_BUS_PARAM(NewResourceSettingData),
                "a{sv}", SD_BUS_PARAM(Prediction), vsm_method_not_built),
         METHOD("PlanEvacuation", "a{sv}", SD_BUS_PARAM(Options), "saa{sv}",
-               SD_BUS_PARAM(PlanID) SD_BUS_PARAM(Plan), vsm_method_not_built),
-        METHOD("Evacuate", "a{sv}", SD_BUS_PARAM(Options), "o", SD_BUS_PARAM(Job), vsm_method_not_built),
+               SD_BUS_PARAM(PlanID) SD_BUS_PARAM(Plan), vsm_method_plan_evacuation),
+        METHOD("Evacuate", "a{sv}", SD_BUS_PARAM(Options), "o", SD_BUS_PARAM(Job), vsm_method_evacuate),
         METHOD("BringBack", "a{sv}", SD_BUS_PARAM(Options), "o", SD_BUS_PARAM(Job), vsm_method_not_built),
         METHOD("ListHistory", "a{sv}", SD_BUS_PARAM(Filter), "aa{sv}", SD_BUS_PARAM(Entries),
                vsm_method_list_history),
