@@ -26,6 +26,7 @@ typedef struct VsmNetworks VsmNetworks;
 typedef struct VsmHosts VsmHosts;
 typedef struct VsmRollback VsmRollback;
 typedef struct VsmLogind VsmLogind;
+typedef struct VsmEvacuations VsmEvacuations;
 
 typedef struct VsmManager {
         sd_event *event;
@@ -46,6 +47,7 @@ typedef struct VsmManager {
         VsmHosts *hosts;
         VsmRollback *rollback;
         VsmLogind *logind;              /* NULL = cannot be followed */
+        VsmEvacuations *evacuations;
         GHashTable *systems;            /* UUID (borrowed) -> VsmSystem*, owned */
         GHashTable *planned;            /* UUID (borrowed) -> VsmPlannedSystem*, owned */
         GHashTable *refreshing;         /* UUID -> looks at a domain that are on their way, system-watch.c */

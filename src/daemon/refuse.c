@@ -13,6 +13,7 @@
 #include "daemon/refuse.h"
 #include "daemon/service.h"
 #include "shared/error.h"
+#include "shared/names.h"
 
 #define REFUSE_FILE     "refuse"
 #define REFUSE_FILE_NEW "refuse.new"
@@ -20,10 +21,10 @@
 /* Both begin alike: who sends a guest knows a refusal by that. */
 char* vsm_refuse_sentence(VsmManager *manager, bool enable_migration, bool draining) {
         if (!enable_migration)
-                return g_strdup_printf("Host %s takes no guests: the setting EnableVirtualSystemMigration of its "
+                return g_strdup_printf("Host %s " VSM_REFUSAL ": the setting EnableVirtualSystemMigration of its "
                                        "migration service is off.", vsm_service_host_name(manager));
         if (draining)
-                return g_strdup_printf("Host %s takes no guests: it is being emptied (drained).",
+                return g_strdup_printf("Host %s " VSM_REFUSAL ": it is being emptied (drained).",
                                        vsm_service_host_name(manager));
 
         return NULL;
