@@ -125,7 +125,8 @@ JsonObject* vsm_client_get_properties(
                 const char *interface,
                 GError **error);
 
-/* The reasons and the request of a job, and what is left over of an evacuation. Not for everybody; nobody is asked for a password to have a look. */
+/* The reasons and the request of a job, and what is left over of an evacuation. Not for everybody; nobody is asked for a
+ * password to have a look. */
 JsonArray* vsm_client_get_reasons(VsmClient *client, const char *job_path, GError **error);
 JsonObject* vsm_client_get_request(VsmClient *client, const char *job_path, GError **error);
 JsonArray* vsm_client_get_leftovers(VsmClient *client, const char *job_path, GError **error);
