@@ -6,6 +6,7 @@
 #include <locale.h>
 #include <string.h>
 
+#include "client/evacuate-arg.h"
 #include "client/history-arg.h"
 #include "client/host-arg.h"
 #include "client/network-arg.h"
@@ -454,6 +455,67 @@ static void test_sites(void) {
         g_assert_false(vsm_site_is_here("2001:db8::7"));
 }
 
+/* ---- evacuations ---- */
+
+static void test_evacuate(void) {
+        const char *const paths[] = { "/s/1", "/s/2", NULL };
+        char *to[] = { (char*) "hostb", (char*) "hostc", NULL };
+        VsmEvacuateArguments none = {};
+        VsmEvacuateArguments all = {
+                .to = to, .deadline = (char*) "20min", .fallback = (char*) "live, save", .keep_draining = TRUE,
+        };
+        g_autoptr(GVariant) empty = vsm_evacuate_build(&none, NULL, NULL);
+        g_autoptr(GVariant) full = vsm_evacuate_build(&all, paths, NULL);
+        g_autoptr(GVariant) run = vsm_evacuate_build_run(&all, "p1", NULL);
+        g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(full);
+        static const struct {
+                const char *key;
+                const char *value;
+        } wanted[] = {
+                { "Destinations", "['hostb', 'hostc']"          },
+                { "Systems",      "[objectpath '/s/1', '/s/2']" },
+                { "Deadline",     "uint64 1200000000"           },
+                { "Fallback",     "['live', 'save']"            },
+                { "KeepDraining", "true"                        },
+        };
+
+        assert_printed(empty, "@a{sv} {}");
+        g_assert_cmpuint(g_variant_n_children(full), ==, G_N_ELEMENTS(wanted));
+        for (size_t i = 0; i < G_N_ELEMENTS(wanted); i++) {
+                g_autoptr(GVariant) value = g_variant_dict_lookup_value(&dict, wanted[i].key, NULL);
+
+                g_assert_nonnull(value);
+                assert_printed(value, wanted[i].value);
+        }
+
+        /* beside a plan that was made only what does not change it */
+        g_variant_dict_clear(&dict);
+        g_variant_dict_init(&dict, run);
+        g_assert_cmpuint(g_variant_n_children(run), ==, 3);
+        g_assert_true(g_variant_dict_contains(&dict, "PlanID"));
+        g_assert_true(g_variant_dict_contains(&dict, "Deadline"));
+        g_assert_true(g_variant_dict_contains(&dict, "KeepDraining"));
+}
+
+static void test_evacuate_refused(void) {
+        static const struct {
+                VsmEvacuateArguments arguments;
+                const char *hint;
+        } wrong[] = {
+                { { .deadline = (char*) "20" },         "--deadline" },
+                { { .fallback = (char*) "live,fly" },   "'fly'"      },
+                { { .fallback = (char*) "live,,save" }, "--fallback" },
+                { { .fallback = (char*) "" },           "--fallback" },
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++) {
+                g_autoptr(GError) error = NULL;
+
+                g_assert_null(vsm_evacuate_build(&wrong[i].arguments, NULL, &error));
+                assert_usage(error, wrong[i].hint);
+        }
+}
+
 int main(int argc, char **argv) {
         (void) setlocale(LC_ALL, "C.UTF-8");
         g_test_init(&argc, &argv, NULL);
@@ -468,6 +530,8 @@ int main(int argc, char **argv) {
         g_test_add_func("/client/arguments/moments", test_moments);
         g_test_add_func("/client/arguments/moments-local", test_moments_local);
         g_test_add_func("/client/arguments/history", test_history);
+        g_test_add_func("/client/arguments/evacuate", test_evacuate);
+        g_test_add_func("/client/arguments/evacuate-refused", test_evacuate_refused);
         g_test_add_func("/client/vectors/operations", test_operations);
         g_test_add_func("/client/vectors/list", test_vectors);
         g_test_add_func("/client/sites", test_sites);

@@ -5,6 +5,7 @@
 #include <locale.h>
 #include <string.h>
 
+#include "client/evacuation.h"
 #include "client/message.h"
 #include "client/outcome.h"
 #include "client/output.h"
@@ -116,6 +117,71 @@ static void test_line(void) {
         assert_line("{\"MigrationState\":0}", "{\"JobState\":2,\"JobType\":305}", "{}", "setup, 0%");
 }
 
+#define EVACUATION "{\"PercentComplete\":43,\"JobState\":4,\"JobType\":32768,\"ElementName\":\"hosta\"}"
+
+static void test_evacuation_progress(void) {
+        g_autoptr(JsonObject) job = object(EVACUATION), count = object("{\"Total\":8,\"Done\":2}");
+        g_autoptr(JsonObject) failed = object("{\"Total\":8,\"Done\":2,\"Failed\":1}");
+        VsmProgressState state = { .job = job, .evacuation = count, .running = "web 41%, database-of-all 7%" };
+        g_autofree char *bar = vsm_progress_format_bar(&state, 80), *line = NULL;
+
+        g_assert_nonnull(strstr(bar, "2 of 8 done ["));
+        g_assert_nonnull(strstr(bar, "]  43%  web 41%, database-of-all 7%"));
+
+        /* names are cut before they are left out, and it fits */
+        for (size_t width = 20; width < 90; width++) {
+                g_autofree char *narrow = vsm_progress_format_bar(&state, width);
+
+                g_assert_cmpuint(vsm_text_width(narrow), <, width);
+                if (width >= 60)
+                        g_assert_nonnull(strstr(narrow, "web 41%"));
+        }
+
+        state.evacuation = failed;
+        line = vsm_progress_format_line(&state);
+        g_assert_cmpstr(line, ==, "evacuation: running, 43%, 2 of 8 done, 1 failed");
+}
+
+#define REASON(id, text) "[{\"MessageID\":\"" id "\",\"Message\":\"" text "\",\"PerceivedSeverity\":2}]"
+#define PLAN "{\"P\":[" \
+        "{\"SystemName\":\"db\",\"DestinationHost\":\"\",\"Method\":\"leave\",\"Order\":3,\"Start\":0," \
+        "\"Duration\":0,\"Bytes\":0,\"Reasons\":" REASON("no-room", "No host has room") "}," \
+        "{\"SystemName\":\"web\",\"DestinationHost\":\"hostb.example.org\",\"Method\":\"live\",\"Order\":1," \
+        "\"Start\":0,\"Duration\":7200000,\"Bytes\":537187123,\"Reasons\":" REASON("emptiest", "Most room") "}," \
+        "{\"SystemName\":\"a-name-that-is-a-good-deal-longer\",\"DestinationHost\":\"hostc.example.org\"," \
+        "\"Method\":\"post-copy\",\"Order\":2,\"Start\":7200000,\"Duration\":192000000," \
+        "\"Bytes\":70866960384,\"Reasons\":[]}]}"
+
+static void test_evacuation_plan(void) {
+        g_autoptr(JsonObject) all = object(PLAN), home = object("{\"JobType\":32769}");
+        JsonArray *plan = vsm_object_get_array(all, "P");
+        g_autofree char *text = vsm_evacuation_format_plan(plan, 80), *wide = vsm_evacuation_format_plan(plan, 0);
+        g_autofree char *none = vsm_evacuation_format_plan(NULL, 80), *left = NULL, *nothing = NULL;
+        g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+
+        /* by order, and no line of the table is longer than the terminal */
+        g_assert_true(g_str_has_prefix(lines[0], "NO  SYSTEM"));
+        g_assert_true(g_str_has_prefix(lines[1], " 1  web"));
+        g_assert_true(g_str_has_prefix(lines[2], " 2  a-name"));
+        g_assert_true(g_str_has_prefix(lines[3], " 3  db"));
+        g_assert_cmpstr(lines[4], ==, "");
+        for (size_t i = 0; i < 4; i++)
+                g_assert_cmpuint(vsm_text_width(lines[i]), <=, 80);
+
+        /* then why */
+        g_assert_cmpstr(lines[5], ==, "web:");
+        g_assert_cmpstr(lines[6], ==, "  information: Most room [emptiest]");
+        g_assert_nonnull(strstr(text, "\ndb:\n  information: No host has room [no-room]\n"));
+        g_assert_nonnull(strstr(wide, "a-name-that-is-a-good-deal-longer  hostc.example.org  post-copy"));
+        g_assert_cmpstr(none, ==, "No system has to leave this host.\n");
+
+        left = vsm_evacuation_format_leftovers(home, plan, "vsmctl -H hosta");
+        nothing = vsm_evacuation_format_leftovers(home, NULL, "vsmctl");
+        g_assert_nonnull(strstr(left, "db:\n  information: No host has room"));
+        g_assert_nonnull(strstr(left, "  - vsmctl -H hosta bring-back\n"));
+        g_assert_cmpstr(nothing, ==, "");
+}
+
 static void assert_outcome(const char *job, const char *transfer, const char *wanted) {
         g_autoptr(JsonObject) j = object(job), t = object(transfer);
         g_autofree char *is = vsm_outcome_format(j, t);
@@ -190,6 +256,8 @@ int main(int argc, char **argv) {
         g_test_add_func("/client/progress/bar", test_bar);
         g_test_add_func("/client/progress/bar-of-nothing", test_bar_of_nothing);
         g_test_add_func("/client/progress/line", test_line);
+        g_test_add_func("/client/progress/evacuation", test_evacuation_progress);
+        g_test_add_func("/client/evacuation/plan", test_evacuation_plan);
         g_test_add_func("/client/outcome", test_outcome);
         g_test_add_func("/client/reasons", test_reasons);
         g_test_add_func("/client/members", test_members);

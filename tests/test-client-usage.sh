@@ -87,6 +87,15 @@ check 1 "cannot be reached"        "a host that is nowhere"        -H nonesuch.i
 check 1 "nonesuch.invalid"         "a source that is nowhere"      modifyservice nonesuch.invalid
 check 1 "nonesuch.invalid"         "a destination that is nowhere" vm-simple-with-ip localhost nonesuch.invalid web
 check 1 "Cannot connect"           "a source that is here"         vm-simple localhost hostb web
+check 0 "--keep-draining"          "options of evacuate"           evacuate --help
+check 2 "live, post-copy, resume"  "a fallback that is none"       evacuate --fallback live,destroy
+check 2 "live, post-copy, resume"  "a fallback of nothing"         evacuate --fallback ''
+check 2 "--deadline"               "a deadline without unit"       evacuate --plan --deadline 20
+check 2 "stand after --to"         "a destination without --to"    evacuate hostb
+check 2 "the plan says the rest"   "a plan, and another wish"      evacuate --plan-id x --to hostb
+check 2 "the plan says the rest"   "a plan to be planned"          evacuate --plan-id x --plan
+check 1 "Cannot connect"           "destinations after --to"       evacuate --to hostb hostc
+check 1 "Cannot connect"           "all come home"                 bring-back
 check 2 "number of a job"          "a job that is no number"       cancel seven
 check 2 "UTF-8"                    "an argument that is no text"   status $'we\xffb'
 check 1 "Cannot connect"           "no bus"                        list

@@ -107,6 +107,7 @@ static void print_job(VsmMirror *mirror, const char *path, JsonObject *changed) 
         VsmProgressState state = {
                 .job = vsm_mirror_get(mirror, path, VSM_INTERFACE_JOB),
                 .transfer = vsm_mirror_get(mirror, path, VSM_INTERFACE_TRANSFER),
+                .evacuation = vsm_mirror_get(mirror, path, VSM_INTERFACE_EVACUATION),
         };
         uint16_t job_state = (uint16_t) vsm_object_get_uint(state.job, "JobState");
         g_autofree char *text = NULL;
@@ -126,6 +127,10 @@ static void print_job(VsmMirror *mirror, const char *path, JsonObject *changed) 
 static void print_service(const char *interface, JsonObject *changed) {
         uint16_t state = (uint16_t) vsm_object_get_uint(changed, "EnabledState");
 
+        if (g_str_equal(interface, VSM_INTERFACE_MANAGER) && json_object_has_member(changed, "Draining"))
+                print_linef("%s", vsm_object_get_bool(changed, "Draining") ?
+                            _("service: draining, guests of other hosts are refused") :
+                            _("service: not draining any more"));
         if (!g_str_equal(interface, VSM_INTERFACE_SERVICE))
                 return;
 

@@ -333,12 +333,13 @@ JsonObject* vsm_client_get_properties(
 static sd_bus_message* call_without_question(
                 VsmClient *client,
                 const char *job_path,
+                const char *interface,
                 const char *member,
                 GError **error) {
 
         g_autoptr(sd_bus_message) call = NULL;
 
-        call = vsm_client_new_call(client, job_path, VSM_INTERFACE_JOB, member, error);
+        call = vsm_client_new_call(client, job_path, interface, member, error);
         if (!call)
                 return NULL;
 
@@ -347,14 +348,23 @@ static sd_bus_message* call_without_question(
 }
 
 JsonArray* vsm_client_get_reasons(VsmClient *client, const char *job_path, GError **error) {
-        g_autoptr(sd_bus_message) reply = call_without_question(client, job_path, "GetErrorEx", error);
+        g_autoptr(sd_bus_message) reply = NULL;
 
+        reply = call_without_question(client, job_path, VSM_INTERFACE_JOB, "GetErrorEx", error);
+        return reply ? vsm_message_read_array(reply, error) : NULL;
+}
+
+JsonArray* vsm_client_get_leftovers(VsmClient *client, const char *job_path, GError **error) {
+        g_autoptr(sd_bus_message) reply = NULL;
+
+        reply = call_without_question(client, job_path, VSM_INTERFACE_EVACUATION, "GetLeftovers", error);
         return reply ? vsm_message_read_array(reply, error) : NULL;
 }
 
 JsonObject* vsm_client_get_request(VsmClient *client, const char *job_path, GError **error) {
-        g_autoptr(sd_bus_message) reply = call_without_question(client, job_path, "GetRequest", error);
+        g_autoptr(sd_bus_message) reply = NULL;
 
+        reply = call_without_question(client, job_path, VSM_INTERFACE_JOB, "GetRequest", error);
         return reply ? vsm_message_read_object(reply, error) : NULL;
 }
 

@@ -125,9 +125,11 @@ JsonObject* vsm_client_get_properties(
                 const char *interface,
                 GError **error);
 
-/* The reasons and the request of a job. Not for everybody; nobody is asked for a password to have a look. */
+/* The reasons and the request of a job, and what is left over of an evacuation. Not for everybody; nobody is asked for a
+ * password to have a look. */
 JsonArray* vsm_client_get_reasons(VsmClient *client, const char *job_path, GError **error);
 JsonObject* vsm_client_get_request(VsmClient *client, const char *job_path, GError **error);
+JsonArray* vsm_client_get_leftovers(VsmClient *client, const char *job_path, GError **error);
 
 /* The object path for what a user typed: a name, a UUID or a path; a number or a path. */
 char* vsm_client_find_system(VsmClient *client, const char *system, GError **error);

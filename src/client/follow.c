@@ -5,6 +5,8 @@
  *      following --^C, on a terminal--> asking --c--> following, the service cancels
  *          |                              | \--Enter--> following
  *          |                              \--b, ^C--> left
+ *          |--^C of an evacuation, on a terminal--> following, no more are started; the next: those that move
+ *          |     are cancelled; the next: left
  *          |--^C elsewhere, SIGTERM, SIGHUP--> left: the migration goes on
  *          |--the service leaves the bus--> following, when it is back: same job, same path
  *          \--final JobState--> ended, the result is told
@@ -20,21 +22,27 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "client/children.h"
+#include "client/ending.h"
 #include "client/follow.h"
 #include "client/message.h"
 #include "client/mirror.h"
 #include "client/outcome.h"
-#include "client/output.h"
 #include "client/progress.h"
-#include "client/reasons.h"
 #include "client/text.h"
 #include "shared/enums.h"
+
+/* RequestedState of CIM_ConcreteJob.RequestStateChange */
+#define REQUEST_TERMINATE       4
+#define REQUEST_KILL            5
 
 struct VsmFollow {
         VsmClient *client;
         sd_event *event;
         VsmMirror *mirror;
         VsmProgress *progress;
+        VsmChildren *children;          /* of an evacuation */
+        unsigned interrupts;            /* of an evacuation */
         int fd;                         /* where progress and remarks go */
         char *path;
         bool loaded;
@@ -90,6 +98,7 @@ static VsmProgressState current(VsmFollow *f) {
         VsmProgressState state = {
                 .job = vsm_mirror_get(f->mirror, f->path, VSM_INTERFACE_JOB),
                 .transfer = vsm_mirror_get(f->mirror, f->path, VSM_INTERFACE_TRANSFER),
+                .evacuation = vsm_mirror_get(f->mirror, f->path, VSM_INTERFACE_EVACUATION),
         };
 
         state.system = vsm_mirror_get(f->mirror, vsm_object_get_string(state.job, "VirtualSystem"),
@@ -97,10 +106,30 @@ static VsmProgressState current(VsmFollow *f) {
         return state;
 }
 
+static void say_of_child(const char *text, void *userdata) {
+        say(userdata, "%s", text);
+}
+
+/* Who they are is asked when the parent is seen, and each time it says that they are others now. */
+static void see_children(VsmFollow *f) {
+        VsmProgressStyle style = f->client->json ? VSM_PROGRESS_NONE : VSM_PROGRESS_LINES;
+
+        if (!current(f).evacuation)
+                return;
+
+        if (!f->children)
+                f->children = vsm_children_new(f->client, f->mirror, f->path, f->fd,
+                                               vsm_progress_is_bar(f->progress) ? VSM_PROGRESS_BAR : style,
+                                               say_of_child, f);
+        vsm_children_refresh(f->children);
+}
+
 /* Shows what is, and notices the end. */
 static void update(VsmFollow *f) {
+        g_autofree char *running = f->children ? vsm_children_format_running(f->children) : NULL;
         VsmProgressState state = current(f);
 
+        state.running = running;
         if (!state.job)
                 return;
 
@@ -148,11 +177,16 @@ static void on_mirror(
                 if (f->loaded && !current(f).job)
                         on_gone(f);
                 f->loaded = true;
+                see_children(f);
                 update(f);
                 break;
         case VSM_MIRROR_ADDED:
         case VSM_MIRROR_CHANGED:
-                if (is_ours(f, path))
+                if (g_str_equal(path, f->path) && (!properties || json_object_has_member(properties, "Jobs")))
+                        see_children(f);
+                if (f->children)
+                        vsm_children_update(f->children, path);
+                if (f->children || is_ours(f, path))
                         update(f);
                 break;
         case VSM_MIRROR_REMOVED:
@@ -190,12 +224,12 @@ static int on_cancel_reply(sd_bus_message *reply, void *userdata, sd_bus_error *
         return 0;
 }
 
-static void cancel(VsmFollow *f) {
+static void cancel(VsmFollow *f, uint16_t request) {
         int r;
 
         f->cancel = sd_bus_slot_unref(f->cancel);
         r = sd_bus_call_method_async(f->client->bus, &f->cancel, VSM_BUS_NAME, f->path, VSM_INTERFACE_JOB,
-                                     "RequestStateChange", on_cancel_reply, f, "qt", 4, UINT64_C(0));
+                                     "RequestStateChange", on_cancel_reply, f, "qt", request, UINT64_C(0));
         if (r < 0)
                 say(f, _("It cannot be cancelled: %s\n"), g_strerror(-r));
 }
@@ -210,7 +244,7 @@ static int on_answer(sd_event_source *source, int fd, uint32_t revents, void *us
         f->answer = sd_event_source_disable_unref(f->answer);
 
         if (n > 0 && g_ascii_tolower(line[0]) == 'c')
-                cancel(f);
+                cancel(f, REQUEST_TERMINATE);
         else if (n > 0 && g_ascii_tolower(line[0]) == 'b')
                 leave(f, FOLLOW_LEFT);
 
@@ -222,8 +256,29 @@ static bool can_ask(VsmFollow *f) {
         return vsm_progress_is_bar(f->progress) && isatty(STDIN_FILENO);
 }
 
+/* Nobody's guest is in danger, so nothing is asked: the first one starts no more. */
+static void interrupt_evacuation(VsmFollow *f) {
+        switch (f->interrupts++) {
+        case 0:
+                say(f, _("No more systems are started; those that move go on. ^C once more cancels them, too.\n"));
+                cancel(f, REQUEST_TERMINATE);
+                break;
+        case 1:
+                say(f, _("Those that move are cancelled, too. ^C once more leaves it in the background.\n"));
+                cancel(f, REQUEST_KILL);
+                break;
+        default:
+                leave(f, FOLLOW_LEFT);
+        }
+}
+
 static int on_interrupt(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
         VsmFollow *f = userdata;
+
+        if (f->children && vsm_progress_is_bar(f->progress)) {
+                interrupt_evacuation(f);
+                return 0;
+        }
 
         /* the second one in a row */
         if (f->answer) {
@@ -314,6 +369,7 @@ void vsm_follow_free(VsmFollow *follow) {
         if (!follow)
                 return;
 
+        g_clear_pointer(&follow->children, vsm_children_free);
         g_clear_pointer(&follow->progress, vsm_progress_free);
         g_clear_pointer(&follow->mirror, vsm_mirror_free);
         sd_event_source_disable_unref(follow->answer);
@@ -336,66 +392,14 @@ static void tell_left(VsmFollow *f) {
             command, job_number(f), command, job_number(f));
 }
 
-static void print_reasons(VsmFollow *f, JsonObject *job, JsonArray *reasons, bool success) {
-        g_autofree char *command = vsm_client_command(f->client), *text = NULL, *advice = NULL;
-
-        text = vsm_reasons_format(reasons);
-        g_printerr("%s", text);
-        if (success)
-                return;
-
-        advice = vsm_outcome_format_advice(job, reasons, command);
-        if (*advice)
-                g_printerr(_("What to do next:\n%s"), advice);
-}
-
-static void print_json(VsmFollow *f, JsonObject *job, JsonObject *transfer, JsonArray *reasons) {
-        g_autoptr(JsonObject) all = json_object_new();
-        g_autoptr(GList) names = json_object_get_members(job);
-
-        json_object_set_string_member(all, "Path", f->path);
-        for (GList *l = names; l; l = l->next)
-                json_object_set_member(all, l->data, json_object_dup_member(job, l->data));
-        if (transfer)
-                json_object_set_object_member(all, "Transfer", json_object_ref(transfer));
-        json_object_set_array_member(all, "Errors", reasons ? json_array_ref(reasons) : json_array_new());
-
-        vsm_output_json_object(all, /* pretty= */ true);
-}
-
 int vsm_follow_tell(VsmFollow *follow) {
-        VsmFollow *f = follow;
-        g_autoptr(JsonObject) transfer = NULL;
-        g_autoptr(JsonArray) reasons = NULL;
-        g_autofree char *sentence = NULL;
-        VsmProgressState state = current(f);
-        uint16_t job_state = (uint16_t) vsm_object_get_uint(state.job, "JobState");
-        bool success = vsm_job_state_is_success(job_state);
+        VsmProgressState state = current(follow);
 
-        /* the last numbers may come after the last state: they are of another interface */
-        transfer = vsm_client_get_properties(f->client, f->path, VSM_INTERFACE_TRANSFER, NULL);
-        if (!transfer && state.transfer)
-                transfer = json_object_ref(state.transfer);
+        if (follow->children)
+                vsm_children_finish(follow->children);
 
-        if (job_state == VSM_JOB_STATE_EXCEPTION || job_state == VSM_JOB_STATE_COMPLETED_WITH_WARNINGS)
-                reasons = vsm_client_get_reasons(f->client, f->path, NULL);
-
-        vsm_progress_hide(f->progress);
-        if (f->client->json) {
-                print_json(f, state.job, transfer, reasons);
-                return success ? VSM_EXIT_SUCCESS : VSM_EXIT_FAILED;
-        }
-
-        sentence = vsm_outcome_format(state.job, transfer);
-        if (success)
-                g_print("%s\n", sentence);
-        else
-                g_printerr("%s\n", sentence);
-
-        if (job_state == VSM_JOB_STATE_EXCEPTION || job_state == VSM_JOB_STATE_COMPLETED_WITH_WARNINGS)
-                print_reasons(f, state.job, reasons, success);
-
-        return success ? VSM_EXIT_SUCCESS : VSM_EXIT_FAILED;
+        vsm_progress_hide(follow->progress);
+        return vsm_ending_tell(follow->client, follow->path, &state);
 }
 
 static int loop(VsmFollow *f) {

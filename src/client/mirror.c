@@ -191,6 +191,14 @@ static int on_interfaces_removed(sd_bus_message *message, void *userdata, sd_bus
         return 0;
 }
 
+/* What is said to be another now without saying what: null, until somebody asks. */
+static void add_invalidated(sd_bus_message *message, JsonObject *changed) {
+        g_autoptr(JsonArray) invalidated = vsm_message_read_array(message, NULL);
+
+        for (guint i = 0; invalidated && i < json_array_get_length(invalidated); i++)
+                json_object_set_null_member(changed, json_array_get_string_element(invalidated, i));
+}
+
 static int on_properties_changed(sd_bus_message *message, void *userdata, sd_bus_error *ret_error) {
         g_autoptr(JsonObject) changed = NULL;
         g_autoptr(GList) names = NULL;
@@ -204,6 +212,7 @@ static int on_properties_changed(sd_bus_message *message, void *userdata, sd_bus
         changed = vsm_message_read_object(message, NULL);
         if (!changed)
                 return 0;
+        add_invalidated(message, changed);
 
         /* the root is not among the managed objects, its changes are told all the same */
         known = vsm_mirror_get(m, path, interface);

@@ -13,7 +13,7 @@ typedef enum {
         VSM_MIRROR_LOADED,              /* all objects are there; also after each return of the service */
         VSM_MIRROR_ADDED,               /* path */
         VSM_MIRROR_REMOVED,             /* path; its properties can still be read in the handler */
-        VSM_MIRROR_CHANGED,             /* path, interface, the properties that changed */
+        VSM_MIRROR_CHANGED,             /* path, interface, the properties that changed; null: ask for it */
         VSM_MIRROR_SERVICE_GONE,        /* it left the bus: the objects are the last ones seen */
         VSM_MIRROR_SERVICE_BACK,        /* it is there again: LOADED will follow */
         VSM_MIRROR_LOST,                /* no connection to the bus any more, or the objects cannot be had */

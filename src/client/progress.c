@@ -38,6 +38,16 @@ static uint64_t job_state(const VsmProgressState *state) {
         return vsm_object_get_uint(state->job, "JobState");
 }
 
+/* "3 of 8 done" and, where it is so, "3 of 8 done, 1 failed" */
+static char* format_count(const VsmProgressState *state) {
+        unsigned done = (unsigned) vsm_object_get_uint(state->evacuation, "Done");
+        unsigned all = (unsigned) vsm_object_get_uint(state->evacuation, "Total");
+        unsigned failed = (unsigned) vsm_object_get_uint(state->evacuation, "Failed");
+
+        return failed > 0 ? g_strdup_printf(_("%u of %u done, %u failed"), done, all, failed) :
+                            g_strdup_printf(_("%u of %u done"), done, all);
+}
+
 static const char* phase_word(const VsmProgressState *state) {
         if (job_state(state) == VSM_JOB_STATE_SHUTTING_DOWN)
                 return vsm_word("cancelling");
@@ -104,11 +114,28 @@ static GPtrArray* bar_details(const VsmProgressState *state) {
         return g_steal_pointer(&details);
 }
 
+/* The names of those that move may be cut: the first ones are told better than none. */
+static void append_running(GString *tail, const VsmProgressState *state, size_t width, size_t *used) {
+        g_autofree char *text = NULL;
+        size_t room;
+
+        if (!state->running || !*state->running || *used + MIN_BAR + 2 >= width)
+                return;
+
+        room = MIN(width - *used - MIN_BAR - 2, vsm_text_width(state->running));
+        text = vsm_text_fit(state->running, room);
+        g_string_append_printf(tail, "  %s", text);
+        *used += vsm_text_width(text) + 2;
+}
+
 char* vsm_progress_format_bar(const VsmProgressState *state, size_t width) {
         g_autoptr(GPtrArray) details = bar_details(state);
         g_autoptr(GString) out = g_string_new(NULL), tail = g_string_new(NULL);
-        g_autofree char *phase = vsm_text_escape(phase_word(state));
+        g_autofree char *phase = NULL;
         size_t used, bar, filled;
+
+        phase = state->evacuation && job_state(state) != VSM_JOB_STATE_SHUTTING_DOWN ?
+                format_count(state) : vsm_text_escape(phase_word(state));
 
         g_string_append_printf(out, "%s%*s", phase, (int) MAX(11 - (int) vsm_text_width(phase), 0), "");
 
@@ -123,6 +150,7 @@ char* vsm_progress_format_bar(const VsmProgressState *state, size_t width) {
                 g_string_append_printf(tail, "  %s", detail);
                 used += w;
         }
+        append_running(tail, state, width, &used);
 
         if (used + MIN_BAR > width) {
                 g_autofree char *line = g_strdup_printf("%s %3u%%", phase, (unsigned) percent(state));
@@ -192,12 +220,21 @@ char* vsm_progress_format_line(const VsmProgressState *state) {
         uint64_t rate = vsm_object_get_uint(state->transfer, "Bandwidth");
         uint64_t left = vsm_object_get_uint(state->transfer, "EstimatedTimeRemaining");
 
-        if (*name)
+        if (state->evacuation)
+                g_string_append_printf(out, "%s: ", vsm_word(vsm_job_type_to_string(
+                                       (uint16_t) vsm_object_get_uint(state->job, "JobType"))));
+        else if (*name)
                 g_string_append_printf(out, "%s: ", name);
         g_string_append_printf(out, "%s", vsm_word(state_word(state)));
         if (*phase)
                 g_string_append_printf(out, " (%s)", phase);
         g_string_append_printf(out, ", %u%%", (unsigned) percent(state));
+
+        if (state->evacuation) {
+                g_autofree char *count = format_count(state);
+
+                g_string_append_printf(out, ", %s", count);
+        }
 
         if (total(state) > 0) {
                 g_autofree char *sent = vsm_text_bytes(processed(state)),

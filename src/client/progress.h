@@ -8,11 +8,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What is shown, borrowed from whoever has it; system may be NULL. */
+/* What is shown, borrowed from whoever has it; all but the job may be NULL. */
 typedef struct VsmProgressState {
         JsonObject *system;
         JsonObject *job;
         JsonObject *transfer;
+        JsonObject *evacuation;
+        const char *running;            /* of an evacuation: what moves at the moment, for the bar; escaped */
 } VsmProgressState;
 
 typedef enum {

@@ -24,6 +24,8 @@ int vsm_verb_policy(VsmClient *client, int argc, char **argv);
 int vsm_verb_compat(VsmClient *client, int argc, char **argv);
 int vsm_verb_history(VsmClient *client, int argc, char **argv);
 int vsm_verb_predict(VsmClient *client, int argc, char **argv);
+int vsm_verb_evacuate(VsmClient *client, int argc, char **argv);
+int vsm_verb_bring_back(VsmClient *client, int argc, char **argv);
 
 /* The words of the Hyper-V sample. */
 int vsm_word_simple(VsmClient *client, int argc, char **argv);

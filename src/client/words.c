@@ -30,6 +30,8 @@ G_GNUC_UNUSED static const char *const keywords[] = {
         N_("throttling"), N_("switching"), N_("impossible"),
         /* DefaultPostCopy */
         N_("never"), N_("auto"), N_("now"),
+        /* Method of a plan */
+        N_("save"), N_("shutdown"), N_("leave"),
         /* State of a host */
         N_("up"), N_("down"),
         N_("unknown"),

@@ -199,6 +199,13 @@ host_end() { # HOST SIGNAL
   timeout "$(lab_timeout)" tail --pid="$leader" -s 0.05 -f /dev/null || die "host $1 does not end"
 }
 
+# systemd-nspawn ends with a reboot too: "boot" is the second half of it. What was written to the host's root is kept.
+cmd_wait_off() { # HOST
+  local leader
+  leader=$(host_leader "$1" 2>/dev/null) || return 0
+  timeout "$(lab_timeout)" tail --pid="$leader" -s 0.05 -f /dev/null || die "host $1 does not go down"
+}
+
 cmd_halt() {
   host_end "$1" RTMIN+4
 }
