@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "client/agent.h"
+#include "client/at-shutdown.h"
 #include "client/evacuate-arg.h"
 #include "client/evacuation.h"
 #include "client/follow.h"
