@@ -8,13 +8,16 @@
 
 /* What the files of a move share. The long lane.
  *
- *      move.c          a running guest, by libvirt's peer-to-peer call
+ *      move.c          of whatever kind: who runs it, what others may ask
+ *      move-live.c     a running guest, by libvirt's peer-to-peer call
  *      move-look.c     what must be so before it, on both hosts
  *      move-disks.c    what is different there: disks, networks, name
  *      move-effects.c  what is done on the way, and taken back
  *      move-storage.c  disks alone, on this host
  *      move-place.c    what is not moved while it runs: Staged, Restart, Other
  *      move-merge.c    into what was Staged before */
+
+#define VSM_MOVE_DIAL_USEC (5 * G_USEC_PER_SEC)
 
 struct VsmMove {
         gint n_ref;
@@ -82,6 +85,15 @@ bool vsm_move_refuse(VsmReasons *reasons, GError **error);
 
 /* What the copied ones (VsmDiskStep) are copied from goes when the guest was verified, and not before. */
 bool vsm_move_write_source_volumes(VsmMove *move, GPtrArray *steps, GError **error);
+
+/* ---- move-live.c: as vsm_move_run() and vsm_move_resume() ---- */
+
+VsmMoveOutcome vsm_move_run_live(VsmMove *move, const VsmMoveHooks *hooks, VsmTransferStats *ret_stats, GError **error);
+VsmMoveOutcome vsm_move_resume_live(
+                VsmMove *move,
+                const VsmMoveFacts *facts,
+                VsmTransferStats *ret_stats,
+                GError **error);
 
 /* ---- move-storage.c: all as vsm_move_run() and vsm_move_resume() ---- */
 
