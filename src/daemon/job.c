@@ -84,6 +84,13 @@ static uint64_t elapsed(const VsmJob *job) {
         return (job->ended_mono > 0 ? job->ended_mono : vsm_now_monotonic()) - job->started_mono;
 }
 
+static const char* mode_of(const VsmJob *job) {
+        if (job->post_copy)
+                return "post-copy";
+
+        return job->request && job->request->migration_type == VSM_MIGRATION_TYPE_RESUME ? "paused" : "pre-copy";
+}
+
 GETTER(caption, "s", caption_of(job))
 GETTER(job_status, "s", vsm_job_state_to_string(job->state))
 GETTER(job_state, "q", job->state)
@@ -107,7 +114,7 @@ GETTER(element_name, "s", job->system_name)
 GETTER(system_name, "s", job->system_uuid) /* CIM: the unique name, which is the UUID */
 GETTER(destination, "s", job->request ? job->request->destination : "")
 GETTER(phase, "s", phases[job->phase])
-GETTER(mode, "s", "pre-copy")
+GETTER(mode, "s", mode_of(job))
 GETTER(verdict, "s", job->verdict)
 GETTER(memory_total, "t", job->stats.memory_total)
 GETTER(memory_processed, "t", job->stats.memory_processed)
@@ -461,6 +468,14 @@ void vsm_job_set_downtime(VsmJob *job, unsigned ms) {
 
         job->downtime = ms;
         transfer_changed(job, "Downtime");
+}
+
+void vsm_job_set_post_copy(VsmJob *job) {
+        if (job->post_copy)
+                return;
+
+        job->post_copy = true;
+        transfer_changed(job, "Mode");
 }
 
 static int on_removal(sd_event_source *source, uint64_t usec, void *userdata) {

@@ -110,6 +110,41 @@ static bool next_address(
                 (!hooks || !hooks->prepared || hooks->prepared(facts, hooks->userdata, &error));
 }
 
+/* One of the hosts cannot do post-copy, which libvirt says before anything moves. True when it may be called again,
+ * without it. */
+static bool leave_post_copy_out(
+                VsmMove *move,
+                VsmSettle *settle,
+                virDomainPtr domain,
+                const VsmMoveFacts *facts,
+                VsmMoveParams *params,
+                GError *refusal) {
+
+        VsmPostCopy wish = move->options.post_copy;
+        const char *host = move->options.destination->host;
+        g_autoptr(GError) error = NULL;
+        VsmSide side;
+
+        if (wish == VSM_POST_COPY_NEVER || g_atomic_int_get(&move->handed_over) || !vsm_post_copy_is_refusal(refusal))
+                return false;
+
+        vsm_reasons_add(move->reasons, wish == VSM_POST_COPY_NOW ? "post-copy-not-possible" : "post-copy-left-out", host,
+                        wish == VSM_POST_COPY_NOW ? refusal->message : NULL, settle->name, host, NULL);
+        if (wish == VSM_POST_COPY_NOW) {
+                refusal->code = VSM_ERROR_INCOMPATIBLE_PARAMETERS;
+                return false;
+        }
+
+        g_atomic_int_set(&move->may_post_copy, 0);
+        move->options.post_copy = VSM_POST_COPY_NEVER;
+        vsm_move_params_clear(params);
+        return vsm_side_look(settle->source, move->options.uuid, VSM_HOST_HERE, &side, NULL, &error) &&
+                side == (facts->paused ? VSM_SIDE_PAUSED : VSM_SIDE_RUNNING) &&
+                vsm_move_check_idle(move, domain, settle, &error) &&
+                vsm_move_params_build(&move->options, &move->there, facts->persistent || move->planned_xml,
+                                      facts->address, params, &error);
+}
+
 /* True when libvirt says that it went well. */
 static bool call_libvirt(
                 VsmMove *move,
@@ -128,6 +163,7 @@ static bool call_libvirt(
         if (!vsm_move_check_cancelled(move, error))
                 return false;
 
+        g_atomic_int_set(&move->may_post_copy, move->options.post_copy != VSM_POST_COPY_NEVER);
         g_atomic_int_set(&move->calling, 1);
         if (hooks && hooks->started)
                 hooks->started(hooks->userdata);
@@ -135,12 +171,19 @@ static bool call_libvirt(
         for (;;) {
                 g_clear_error(&local);
                 ok = call_once(move, settle, domain, params, &local);
+                if (!ok && leave_post_copy_out(move, settle, domain, facts, params, local))
+                        continue;
                 if (ok || !is_no_connection(local, facts->address) || vsm_cancel_fired(move->cancel))
                         break;
 
                 g_ptr_array_add(avoid, g_strdup(facts->address));
                 if (!next_address(move, settle, domain, (char **) avoid->pdata, facts, params, hooks))
                         break;
+        }
+
+        if (!ok) {
+                vsm_post_copy_see_through(move, settle, facts);
+                ok = settle->call_ok;
         }
 
         if (hooks && hooks->returned)
@@ -283,8 +326,10 @@ VsmMoveOutcome vsm_move_resume_live(
         VsmSide side = VSM_SIDE_UNKNOWN;
         g_autoptr(GError) cause = NULL;
 
+        g_atomic_int_set(&move->may_post_copy, move->options.post_copy != VSM_POST_COPY_NEVER);
         g_atomic_int_set(&move->calling, 1);
         vsm_settle_wait_for_job(&settle);
+        vsm_post_copy_see_through(move, &settle, facts);
         g_atomic_int_set(&move->calling, 0);
 
         /* Its final numbers go with its definition. */

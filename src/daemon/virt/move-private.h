@@ -10,6 +10,7 @@
  *
  *      move.c          of whatever kind: who runs it, what others may ask
  *      move-live.c     a running guest, by libvirt's peer-to-peer call
+ *      post-copy.c     the same, once it is in two halves
  *      move-look.c     what must be so before it, on both hosts
  *      move-disks.c    what is different there: disks, networks, name
  *      move-effects.c  what is done on the way, and taken back
@@ -27,6 +28,7 @@ struct VsmMove {
         VsmReasons *reasons;            /* what stood against it before libvirt's call */
         gint calling;                   /* libvirt may be running a job for us */
         gint handed_over;               /* this host's CPUs were seen to stop for it */
+        gint may_post_copy;             /* libvirt was given leave for it */
 
         const VsmJournal *outer;        /* the job's; NULL = none */
         VsmJournal journal;             /* ours, which remembers what it has written */
@@ -94,6 +96,15 @@ VsmMoveOutcome vsm_move_resume_live(
                 const VsmMoveFacts *facts,
                 VsmTransferStats *ret_stats,
                 GError **error);
+
+/* ---- post-copy.c ---- */
+
+/* Of a call that failed before anything moved: one of the hosts cannot do post-copy. */
+bool vsm_post_copy_is_refusal(const GError *error);
+
+/* Blocks, as long as half of the guest is here and half of it there, which may be days. Whatever libvirt's call came back
+ * with; returns at once when there is no such thing. */
+void vsm_post_copy_see_through(VsmMove *move, VsmSettle *settle, const VsmMoveFacts *facts);
 
 /* ---- move-storage.c: all as vsm_move_run() and vsm_move_resume() ---- */
 

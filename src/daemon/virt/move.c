@@ -63,6 +63,10 @@ GVariant* vsm_move_reasons(VsmMove *move) {
         return vsm_reasons_to_variant(move->reasons);
 }
 
+void vsm_move_add_reason(VsmMove *move, const char *code, const char *first, const char *second, const char *third) {
+        vsm_reasons_add(move->reasons, code, first, NULL, first, second, third, NULL);
+}
+
 void vsm_move_handed_over(VsmMove *move) {
         g_atomic_int_set(&move->handed_over, 1);
 }
@@ -133,6 +137,16 @@ void vsm_move_get_stats(VsmMove *move, VsmTransferStats *ret) {
         g_mutex_lock(&move->lock);
         *ret = move->stats;
         g_mutex_unlock(&move->lock);
+}
+
+bool vsm_move_may_post_copy(VsmMove *move) {
+        return g_atomic_int_get(&move->may_post_copy);
+}
+
+bool vsm_move_start_post_copy(VsmMove *move, GError **error) {
+        /* too late to take back afterwards */
+        return vsm_move_check_cancelled(move, error) &&
+                vsm_virt_start_post_copy(move->virt, move->options.uuid, error);
 }
 
 /* libvirt knows the limit of a migration; that of block copies is shared out by the thread that follows
