@@ -6,8 +6,7 @@
 
 #include "daemon/log.h"
 #include "daemon/move-internal.h"
-#include "daemon/queue.h"
-#include "daemon/reason.h"
+#include "daemon/move-type.h"
 #include "shared/cleanup.h"
 #include "shared/enums.h"
 
@@ -112,8 +111,8 @@ static unsigned longest_pause(const VsmJob *job) {
 static void give_up_for_blackout(VsmJob *job) {
         vsm_job_set_verdict(job, vsm_verdict_to_string(VSM_VERDICT_IMPOSSIBLE));
         vsm_move_job_give_up(job, VSM_ERROR_FAILED,
-                             "The guest writes faster than its memory can be sent, and could be moved only with a pause "
-                             "that is longer than MaximumDowntime, so the migration was given up");
+                             "The guest writes faster than its memory can be sent, and could be moved only with a "
+                             "pause that is longer than MaximumDowntime, so the migration was given up");
         job->move->blackout |= job->move->give_up;
 }
 
@@ -173,14 +172,16 @@ static int on_blackout(sd_event_source *source, uint64_t usec, void *userdata) {
 
         move->give_up = move->blackout = true;
         move->give_up_code = VSM_ERROR_FAILED;
-        move->give_up_sentence = "The guest stood still for longer than MaximumDowntime when it was handed over, so the "
-                                 "migration was given up";
+        move->give_up_sentence = "The guest stood still for longer than MaximumDowntime when it was handed over, so "
+                                 "the migration was given up";
         vsm_move_watch_look(job);
         return 0;
 }
 
 void vsm_move_blackout_begins(VsmJob *job) {
-        if (!job->request->cancel_if_blackout || job->move->blackout_end)
+        /* the other kinds are stopped for as long as it takes */
+        if (!job->request->cancel_if_blackout || job->move->blackout_end ||
+            !vsm_move_type(job->request->migration_type)->memory)
                 return;
 
         if (sd_event_add_time_relative(job->manager->event, &job->move->blackout_end, CLOCK_MONOTONIC,

@@ -27,6 +27,12 @@ static bool moves_live(const VsmRequest *request) {
                 request->migration_type == VSM_MIGRATION_TYPE_STORAGE_DEEP_CHECK;
 }
 
+/* By intent, from the first byte to the last. */
+static bool stops_long(const VsmRequest *request) {
+        return request->migration_type == VSM_MIGRATION_TYPE_RESUME ||
+                request->migration_type == VSM_MIGRATION_TYPE_RESTART;
+}
+
 static bool resolve_transport(VsmRequest *request, const VsmSettingsData *settings, GError **error) {
         uint16_t transport = request->transport ?: settings->default_transport;
         unsigned strength = vsm_transport_strength(transport);
@@ -138,6 +144,11 @@ bool vsm_request_resolve(VsmRequest *request, const VsmSettingsData *settings, G
             !resolve_bandwidth(request, settings, error) ||
             !vsm_request_check_changes(request, error))
                 return false;
+
+        if (request->cancel_if_blackout && stops_long(request))
+                return INCOMPATIBLE(error, "CancelIfBlackoutThresholdExceeded does not go with MigrationType %u (%s), "
+                                    "which stops the guest for as long as it takes.", request->migration_type,
+                                    vsm_migration_type_to_string(request->migration_type));
 
         if (!request->throttling && request->throttle_magnitude > 0)
                 return INCOMPATIBLE(error, "CPUCappingMagnitude %u does not go with AllowThrottling false.",

@@ -6,8 +6,8 @@
 
 #include "daemon/virt/decide.h"
 
-#define HALF_LOST "it is gone here, before all of its memory was on the other host, where it waits for the rest for ever: " \
-                  "destroy it there, look at its disks, and start it anew"
+#define HALF_LOST "it is gone here, before all of its memory was on the other host, where it waits for the rest for " \
+                  "ever: destroy it there, look at its disks, and start it anew"
 
 static VsmSettleVerdict done(VsmSettleStep step, VsmMoveOutcome outcome, const char *why) {
         return (VsmSettleVerdict) { .step = step, .otherwise = step, .outcome = outcome, .why = why };

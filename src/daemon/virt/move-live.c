@@ -73,6 +73,15 @@ static bool is_no_connection(const GError *error, const char *address) {
         return false;
 }
 
+/* All is as it was before the call, so another one may be made. */
+static bool is_untouched(VsmMove *move, VsmSettle *settle, virDomainPtr domain, const VsmMoveFacts *facts) {
+        VsmSide side;
+
+        return vsm_side_look(settle->source, move->options.uuid, VSM_HOST_HERE, &side, NULL, NULL) &&
+                side == (facts->paused ? VSM_SIDE_PAUSED : VSM_SIDE_RUNNING) &&
+                vsm_move_check_idle(move, domain, settle, NULL);
+}
+
 /* Goes over to the next address at which the destination can be reached, once it is sure that all is
  * as it was before the call. */
 static bool next_address(
@@ -86,11 +95,8 @@ static bool next_address(
 
         g_autoptr(VsmPeer) peer = NULL;
         g_autoptr(GError) error = NULL;
-        VsmSide side;
 
-        if (!vsm_side_look(settle->source, move->options.uuid, VSM_HOST_HERE, &side, NULL, &error) ||
-            side != (facts->paused ? VSM_SIDE_PAUSED : VSM_SIDE_RUNNING) ||
-            !vsm_move_check_idle(move, domain, settle, &error))
+        if (!is_untouched(move, settle, domain, facts))
                 return false;
 
         peer = vsm_peer_open_next(move->options.destination, avoid, VSM_MOVE_DIAL_USEC, move->cancel, &error);
@@ -120,29 +126,25 @@ static bool leave_post_copy_out(
                 VsmMoveParams *params,
                 GError *refusal) {
 
-        VsmPostCopy wish = move->options.post_copy;
         const char *host = move->options.destination->host;
-        g_autoptr(GError) error = NULL;
-        VsmSide side;
 
-        if (wish == VSM_POST_COPY_NEVER || g_atomic_int_get(&move->handed_over) || !vsm_post_copy_is_refusal(refusal))
+        if (move->options.post_copy == VSM_POST_COPY_NEVER || !vsm_post_copy_is_refusal(refusal) ||
+            !is_untouched(move, settle, domain, facts))
                 return false;
 
-        vsm_reasons_add(move->reasons, wish == VSM_POST_COPY_NOW ? "post-copy-not-possible" : "post-copy-left-out", host,
-                        wish == VSM_POST_COPY_NOW ? refusal->message : NULL, settle->name, host, NULL);
-        if (wish == VSM_POST_COPY_NOW) {
+        if (move->options.post_copy == VSM_POST_COPY_NOW) {
+                vsm_reasons_add(move->reasons, "post-copy-not-possible", host, refusal->message, settle->name, host,
+                                NULL);
                 refusal->code = VSM_ERROR_INCOMPATIBLE_PARAMETERS;
                 return false;
         }
 
+        vsm_reasons_add(move->reasons, "post-copy-left-out", host, NULL, settle->name, host, NULL);
         g_atomic_int_set(&move->may_post_copy, 0);
         move->options.post_copy = VSM_POST_COPY_NEVER;
         vsm_move_params_clear(params);
-        return vsm_side_look(settle->source, move->options.uuid, VSM_HOST_HERE, &side, NULL, &error) &&
-                side == (facts->paused ? VSM_SIDE_PAUSED : VSM_SIDE_RUNNING) &&
-                vsm_move_check_idle(move, domain, settle, &error) &&
-                vsm_move_params_build(&move->options, &move->there, facts->persistent || move->planned_xml,
-                                      facts->address, params, &error);
+        return vsm_move_params_build(&move->options, &move->there, facts->persistent || move->planned_xml,
+                                     facts->address, params, NULL);
 }
 
 /* True when libvirt says that it went well. */

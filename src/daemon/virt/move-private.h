@@ -41,9 +41,9 @@ struct VsmMove {
         char **disks;
         bool suspend;                   /* it is paused by us for the move (Resume) */
 
-        GMutex lock;                    /* of what follows: kinds that libvirt has no job for tell it here */
+        GMutex lock;                    /* of what follows; kinds that libvirt has no job for tell the first here */
         VsmTransferStats stats;
-        uint64_t bandwidth;             /* bytes/s, all disks together, 0 = no limit; of those kinds as well */
+        uint64_t bandwidth;             /* bytes/s, all disks together, 0 = no limit; the last that was asked for */
 };
 
 void vsm_move_facts_clear(VsmMoveFacts *facts);

@@ -152,13 +152,12 @@ bool vsm_move_start_post_copy(VsmMove *move, GError **error) {
 /* libvirt knows the limit of a migration; that of block copies is shared out by the thread that follows
  * them. */
 bool vsm_move_set_bandwidth(VsmMove *move, uint64_t bandwidth, GError **error) {
-        if (move->options.type != VSM_MIGRATION_TYPE_STORAGE)
-                return vsm_virt_set_bandwidth(move->virt, move->options.uuid, bandwidth, error);
-
         g_mutex_lock(&move->lock);
         move->bandwidth = bandwidth;
         g_mutex_unlock(&move->lock);
-        return true;
+
+        return move->options.type == VSM_MIGRATION_TYPE_STORAGE ||
+                vsm_virt_set_bandwidth(move->virt, move->options.uuid, bandwidth, error);
 }
 
 bool vsm_move_sample(VsmMove *move, VsmTransferStats *ret, GError **error) {

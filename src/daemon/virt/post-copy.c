@@ -38,10 +38,12 @@ typedef struct PostCopy {
 } PostCopy;
 
 bool vsm_post_copy_is_refusal(const GError *error) {
-        /* QEMU's and libvirt's words, which nobody translates; this is asked only when nothing has moved. */
+        /* QEMU's and libvirt's words, which nobody translates: "Postcopy is not supported", "... not currently
+         * compatible with ...", "Migration option 'postcopy-ram' is not supported by ..." */
         g_autofree char *text = g_ascii_strdown(error->message, -1);
 
-        return strstr(text, "postcopy") || strstr(text, "post-copy");
+        return (strstr(text, "postcopy") || strstr(text, "post-copy")) &&
+                (strstr(text, "support") || strstr(text, "compatible"));
 }
 
 /* What libvirt was called with, but for the definition, which is there, and with its mark. */
@@ -52,8 +54,12 @@ static bool resume_call(PostCopy *p, GError **error) {
         g_autofree char *uri = NULL;
         VsmMoveOptions options = move->options;
 
-        /* a shallow copy: after a restart of the daemon it is only known that it was so */
+        /* A shallow copy. After a restart of the daemon it is only known that it was so; and the limit may be another
+         * by now. */
         options.post_copy = VSM_POST_COPY_NOW;
+        g_mutex_lock(&move->lock);
+        options.bandwidth = move->bandwidth;
+        g_mutex_unlock(&move->lock);
         if (!vsm_settle_need_source(p->settle, error) ||
             !vsm_move_params_build(&options, NULL, p->facts->persistent, p->facts->address, &params, error))
                 return false;
