@@ -10,7 +10,7 @@
  *   step:    a ask again, h hold here, c clean there, r resume here, x remove here, then otherwise
  *   final:   M moved, m moved unverified + tidied, S stayed, T twice + suspended, t twice + left,
  *            L lost + restored here, l lost + tidied as moved, U unknown + left,
- *            H half of its memory lost + restored here, h the same + left,
+ *            h half of its memory lost + left,
  *            u moved unverified + left */
 static const char* verdict_to_string(const VsmSettleVerdict *v) {
         static char text[4];
@@ -34,8 +34,7 @@ static const char* verdict_to_string(const VsmSettleVerdict *v) {
                                                v->otherwise == VSM_STEP_LEAVE ? 't' : '?'; break;
         case VSM_MOVE_LOST:             *p++ = v->otherwise == VSM_STEP_TIDY_STAYED ? 'L' :
                                                v->otherwise == VSM_STEP_TIDY_MOVED ? 'l' : '?'; break;
-        case VSM_MOVE_MEMORY_LOST:      *p++ = v->otherwise == VSM_STEP_TIDY_STAYED ? 'H' :
-                                               v->otherwise == VSM_STEP_LEAVE ? 'h' : '?'; break;
+        case VSM_MOVE_MEMORY_LOST:      *p++ = v->otherwise == VSM_STEP_LEAVE ? 'h' : '?'; break;
         case VSM_MOVE_UNKNOWN:          *p++ = v->otherwise == VSM_STEP_LEAVE ? 'U' : '?'; break;
         default:                        *p++ = '?'; break;
         }
@@ -60,7 +59,7 @@ static const Row failed[_VSM_SIDE_MAX] = {
         [VSM_SIDE_PAUSED]           = { "aU", "S",  "S",  "S",  "t",  "t",  "t",  "cS", "t",  "t",  "t"  },
         [VSM_SIDE_HANDED_OVER]      = { "aU", "rU", "U",  "U",  "xu", "u",  "xu", "cU", "U",  "U",  "aU" },
         [VSM_SIDE_INCOMING]         = { "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU" },
-        [VSM_SIDE_POST_COPY]        = { "aU", "H",  "H",  "aU", "au", "aU", "aU", "aU", "aU", "H",  "aU" },
+        [VSM_SIDE_POST_COPY]        = { "aU", "h",  "h",  "aU", "au", "aU", "aU", "aU", "aU", "h",  "aU" },
         [VSM_SIDE_CRASHED]          = { "aU", "L",  "L",  "L",  "u",  "u",  "u",  "cL", "ah", "L",  "aU" },
         [VSM_SIDE_STOPPING]         = { "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU" },
 };
@@ -75,7 +74,7 @@ static const Row succeeded[_VSM_SIDE_MAX] = {
         [VSM_SIDE_PAUSED]           = { "aU", "S",  "S",  "S",  "t",  "t",  "t",  "cS", "t",  "t",  "t"  },
         [VSM_SIDE_HANDED_OVER]      = { "aU", "rU", "U",  "U",  "xu", "u",  "xu", "cU", "U",  "U",  "aU" },
         [VSM_SIDE_INCOMING]         = { "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU" },
-        [VSM_SIDE_POST_COPY]        = { "aU", "H",  "H",  "aU", "au", "aU", "aU", "aU", "aU", "H",  "aU" },
+        [VSM_SIDE_POST_COPY]        = { "aU", "h",  "h",  "aU", "au", "aU", "aU", "aU", "aU", "h",  "aU" },
         [VSM_SIDE_CRASHED]          = { "aU", "L",  "L",  "L",  "u",  "u",  "u",  "cL", "ah", "L",  "aU" },
         [VSM_SIDE_STOPPING]         = { "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU" },
 };
@@ -90,7 +89,7 @@ static const Row paused[_VSM_SIDE_MAX] = {
         [VSM_SIDE_PAUSED]           = { "aS", "S",  "S",  "S",  "t",  "t",  "t",  "cS", "t",  "t",  "t"  },
         [VSM_SIDE_HANDED_OVER]      = { "aU", "S",  "U",  "U",  "xu", "xu", "xu", "cU", "U",  "U",  "aU" },
         [VSM_SIDE_INCOMING]         = { "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU" },
-        [VSM_SIDE_POST_COPY]        = { "aU", "H",  "H",  "aU", "au", "aU", "aU", "aU", "aU", "H",  "aU" },
+        [VSM_SIDE_POST_COPY]        = { "aU", "h",  "h",  "aU", "au", "aU", "aU", "aU", "aU", "h",  "aU" },
         [VSM_SIDE_CRASHED]          = { "aU", "L",  "L",  "L",  "u",  "u",  "u",  "cL", "ah", "L",  "aU" },
         [VSM_SIDE_STOPPING]         = { "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU" },
 };

@@ -131,7 +131,7 @@ static void sample(VsmJob *job) {
         t = vsm_task_new(SampleTask, sample_run, sample_done, sample_free);
         t->job = job->number;
         t->run = vsm_move_ref(job->move->run);
-        t->abort = job->move->cancel || job->move->blackout;
+        t->abort = (job->move->cancel || job->move->blackout) && !job->post_copy;
 
         job->move->sampling = true;
         vsm_worker_push(job->manager->worker, VSM_LANE_SHORT, &t->task);
@@ -215,7 +215,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
                                      "given up");
 
         sample(job);
-        if (move->cancel)
+        if (move->cancel && !job->post_copy)
                 push_cancel_through(job, now);
 
         return 0;

@@ -88,6 +88,7 @@ void vsm_move_job_post_copy(VsmJob *job) {
 
         /* the same state of the guest, whoever asked for it, and a cancel comes too late */
         show_hand_over(job);
+        vsm_move_job_set_migration(job, VSM_MIGRATION_STATE_MOVE, VSM_REASON_NONE);
         vsm_job_set_post_copy(job);
         vsm_job_set_phase(job, VSM_PHASE_POST_COPY);
         vsm_bus_flush(job->manager->bus, job->path);

@@ -310,10 +310,11 @@ static VsmSettleVerdict decide_post_copy(const VsmSettleView *view) {
         case VSM_SIDE_ABSENT:
         case VSM_SIDE_OFF:
         case VSM_SIDE_CRASHED:
-                return done(VSM_STEP_TIDY_STAYED, VSM_MOVE_MEMORY_LOST,
+                /* libvirt takes no change of it, not even of its autostart mark, before it is destroyed. */
+                return done(VSM_STEP_LEAVE, VSM_MOVE_MEMORY_LOST,
                             "it ran on the other host already when it ended there, so the part of its memory that was "
                             "there is lost; what is paused here cannot go on and was not resumed: destroy it, look at "
-                            "its disks, and start it anew");
+                            "its disks, set its autostart mark again if it had one, and start it anew");
 
         default:
                 return first(VSM_STEP_ASK_AGAIN, VSM_STEP_LEAVE, view->there == VSM_SIDE_RUNNING ?

@@ -147,6 +147,23 @@ static bool leave_post_copy_out(
                                      facts->address, params, NULL);
 }
 
+/* The final numbers go with the definition here. They are those of this move only if it was sent away. */
+static void read_final_stats(VsmMove *move, VsmSettle *settle, VsmTransferStats *ret) {
+        const char *uuid = move->options.uuid;
+        g_autoptr(virDomain) domain = NULL;
+        VsmSide side;
+
+        if (!vsm_settle_need_source(settle, NULL) ||
+            !vsm_side_look(settle->source, uuid, VSM_HOST_HERE, &side, NULL, NULL) || side == VSM_SIDE_ABSENT)
+                return;
+
+        domain = vsm_domain_find(settle->source, uuid, NULL);
+        if (domain && !settle->name)
+                settle->name = g_strdup(virDomainGetName(domain));
+        if (domain && side == VSM_SIDE_OFF_MIGRATED)
+                (void) vsm_stats_read(domain, true, ret, NULL, NULL);
+}
+
 /* True when libvirt says that it went well. */
 static bool call_libvirt(
                 VsmMove *move,
@@ -185,6 +202,7 @@ static bool call_libvirt(
 
         if (!ok) {
                 vsm_post_copy_see_through(move, settle, facts);
+                read_final_stats(move, settle, ret_stats);
                 ok = settle->call_ok;
         }
 
@@ -193,7 +211,8 @@ static bool call_libvirt(
         g_atomic_int_set(&move->calling, 0);
 
         if (ok) {
-                (void) vsm_stats_read(domain, true, ret_stats, NULL, NULL);
+                if (!settle->call_ok)
+                        (void) vsm_stats_read(domain, true, ret_stats, NULL, NULL);
                 return true;
         }
 
@@ -325,7 +344,6 @@ VsmMoveOutcome vsm_move_resume_live(
                 .handed_over = &move->handed_over,
                 .downtime_set = move->options.max_downtime != 0,
         };
-        VsmSide side = VSM_SIDE_UNKNOWN;
         g_autoptr(GError) cause = NULL;
 
         g_atomic_int_set(&move->may_post_copy, move->options.post_copy != VSM_POST_COPY_NEVER);
@@ -334,18 +352,7 @@ VsmMoveOutcome vsm_move_resume_live(
         vsm_post_copy_see_through(move, &settle, facts);
         g_atomic_int_set(&move->calling, 0);
 
-        /* Its final numbers go with its definition. */
-        if (vsm_settle_need_source(&settle, NULL))
-                (void) vsm_side_look(settle.source, move->options.uuid, VSM_HOST_HERE, &side, NULL, NULL);
-
-        if (side != VSM_SIDE_UNKNOWN && side != VSM_SIDE_ABSENT) {
-                g_autoptr(virDomain) domain = vsm_domain_find(settle.source, move->options.uuid, NULL);
-
-                if (domain)
-                        settle.name = g_strdup(virDomainGetName(domain));
-                if (domain && side == VSM_SIDE_OFF_MIGRATED)
-                        (void) vsm_stats_read(domain, true, ret_stats, NULL, NULL);
-        }
+        read_final_stats(move, &settle, ret_stats);
 
         if (vsm_cancel_fired(move->cancel))
                 g_set_error(&cause, VSM_ERROR, VSM_ERROR_CANCELLED, "The migration was cancelled");
