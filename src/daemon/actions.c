@@ -45,9 +45,9 @@ static const VsmMember members[] = {
         JOB("GetRequest",                                 VSM_ACTION_INSPECT),
 
         { VSM_INTERFACE_TRANSFER,   "SetParameters",      VSM_ACTION_CANCEL,          true  },
-        { VSM_INTERFACE_TRANSFER,   "StartPostCopy",      VSM_ACTION_MIGRATE,         false },
-        { VSM_INTERFACE_EVACUATION, "GetPlan",            VSM_ACTION_INSPECT,         true },
-        { VSM_INTERFACE_EVACUATION, "GetLeftovers",       VSM_ACTION_INSPECT,         true },
+        { VSM_INTERFACE_TRANSFER,   "StartPostCopy",      VSM_ACTION_MIGRATE,         true  },
+        { VSM_INTERFACE_EVACUATION, "GetPlan",            VSM_ACTION_INSPECT,         true  },
+        { VSM_INTERFACE_EVACUATION, "GetLeftovers",       VSM_ACTION_INSPECT,         true  },
         { VSM_INTERFACE_PLANNED,    "Destroy",            VSM_ACTION_MIGRATE,         true  },
 
         /* a property, written with org.freedesktop.DBus.Properties.Set */

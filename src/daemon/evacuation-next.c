@@ -277,14 +277,14 @@ VsmEvacuee* vsm_evacuation_run_next(VsmEvacuationRun *run, const char *host) {
 static VsmPaceMove move_of(VsmEvacuationRun *run, const VsmEvacuee *evacuee) {
         const VsmJob *job = evacuee->job;
         const VsmTransferStats *stats = &job->stats;
-        bool memory = job->phase == VSM_PHASE_MEMORY && stats->memory_total > 0;
+        bool memory = (job->phase == VSM_PHASE_MEMORY || job->phase == VSM_PHASE_POST_COPY) && stats->memory_total > 0;
         VsmPaceMove move = {
                 .job = evacuee->id, .lane = lane_of(run, evacuee->host), .transferring = memory,
                 .held = job->move && job->move->held, .processed = stats->memory_processed,
-                .last_pass = job->phase > VSM_PHASE_MEMORY,
+                .last_pass = job->phase > VSM_PHASE_MEMORY && job->phase != VSM_PHASE_POST_COPY,
         };
 
-        if (memory && !move.held && stats->bandwidth > 0 && stats->iteration > job->first_iteration + 1)
+        if (memory && !move.held && stats->bandwidth > 0 && job->move && vsm_converge_passes(&job->move->converge) > 0)
                 move.last_pass = (double) stats->memory_remaining * G_USEC_PER_SEC / (double) stats->bandwidth <
                         (double) LAST_PASS_USEC;
         return move;

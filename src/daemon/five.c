@@ -279,5 +279,7 @@ VsmMoveOptions* vsm_move_options_of(VsmManager *manager, const char *uuid, const
         options->throttle_magnitude = request->throttle_magnitude;
         options->max_downtime = request->max_downtime;
         options->connections = request->connections;
+        options->post_copy = g_strcmp0(request->post_copy, "now") == 0 ? VSM_POST_COPY_NOW :
+                g_strcmp0(request->post_copy, "auto") == 0 ? VSM_POST_COPY_AUTO : VSM_POST_COPY_NEVER;
         return options;
 }

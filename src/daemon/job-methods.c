@@ -225,11 +225,19 @@ int vsm_job_method_set_parameters(sd_bus_message *call, void *userdata, sd_bus_e
 
 int vsm_job_method_start_post_copy(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         VsmJob *job = userdata;
+        g_autoptr(GError) e = NULL;
         int r;
 
         r = vsm_job_authorize(job, call, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
 
-        return refuse(error, VSM_ERROR_NOT_SUPPORTED, "Post-copy comes with a later version of vsmd.");
+        if (!job->move || !vsm_move_job_start_post_copy(job, call, &e)) {
+                if (e)
+                        return vsm_bus_fail(error, e);
+                return refuse(error, VSM_ERROR_INVALID_STATE, vsm_job_is_unfinished(job) ?
+                              "This job moves no guest." : "The job has ended already.");
+        }
+
+        return 1;
 }

@@ -7,6 +7,7 @@
 
 #include "daemon/check-job.h"
 #include "daemon/evacuation-internal.h"
+#include "daemon/job-error.h"
 #include "daemon/job-keep.h"
 #include "daemon/job-methods.h"
 #include "daemon/job.h"
@@ -89,6 +90,13 @@ static uint64_t elapsed(const VsmJob *job) {
         return (job->ended_mono > 0 ? job->ended_mono : vsm_now_monotonic()) - job->started_mono;
 }
 
+static const char* mode_of(const VsmJob *job) {
+        if (job->post_copy)
+                return "post-copy";
+
+        return job->request && job->request->migration_type == VSM_MIGRATION_TYPE_RESUME ? "paused" : "pre-copy";
+}
+
 GETTER(caption, "s", caption_of(job))
 GETTER(job_status, "s", vsm_job_state_to_string(job->state))
 GETTER(job_state, "q", job->state)
@@ -112,7 +120,7 @@ GETTER(element_name, "s", job->system_name)
 GETTER(system_name, "s", job->system_uuid) /* CIM: the unique name, which is the UUID */
 GETTER(destination, "s", job->request ? job->request->destination : "")
 GETTER(phase, "s", phases[job->phase])
-GETTER(mode, "s", "pre-copy")
+GETTER(mode, "s", mode_of(job))
 GETTER(verdict, "s", job->verdict)
 GETTER(memory_total, "t", job->stats.memory_total)
 GETTER(memory_processed, "t", job->stats.memory_processed)
@@ -476,6 +484,14 @@ void vsm_job_set_downtime(VsmJob *job, unsigned ms) {
         transfer_changed(job, "Downtime");
 }
 
+void vsm_job_set_post_copy(VsmJob *job) {
+        if (job->post_copy)
+                return;
+
+        job->post_copy = true;
+        transfer_changed(job, "Mode");
+}
+
 static int on_removal(sd_event_source *source, uint64_t usec, void *userdata) {
         vsm_job_remove(userdata);
         return 0;
@@ -511,77 +527,6 @@ void vsm_job_remove(VsmJob *job) {
         (void) g_hash_table_remove(manager->jobs, &job->number);
 }
 
-/* Stable, for programs: what has no reason of its own in the table (reason.c). */
-static const char* message_id(const VsmJob *job, VsmJobState state, VsmError code) {
-        if (vsm_job_state_is_success(state))
-                return "not-tidied-up";
-
-        switch (code) {
-        case VSM_ERROR_CANCELLED:
-                return "cancelled";
-        case VSM_ERROR_TIMEOUT:
-                return "timed-out";
-        case VSM_ERROR_SYSTEM_IN_USE:
-                return "migration-running";
-        case VSM_ERROR_SYSTEM_NOT_AVAILABLE:
-                return "libvirt-not-available";
-        case VSM_ERROR_INCOMPATIBLE_PARAMETERS:
-        case VSM_ERROR_INVALID_PARAMETER:
-                return "destination-unsuitable";
-        case VSM_ERROR_INVALID_STATE:
-                return "wrong-state";
-        default:
-                return vsm_job_type_moves(job->type) ? "migration-failed" : "failed";
-        }
-}
-
-/* CIM_Error with libvirt's own words, if there are any: for GetErrorEx, which is checked */
-static GVariant* reason_of(const VsmJob *job, VsmJobState state, VsmError code, const char *sentence,
-                           const GError *detail) {
-        static const char *const none[] = { NULL };
-        VsmError cause = detail ? vsm_error_code(detail) : code;
-        uint16_t severity = VSM_SEVERITY_ERROR;
-        GVariantDict dict;
-
-        /* what was given up by ourselves ended as a cancel, which tells nobody why */
-        bool given_up = state == VSM_JOB_STATE_EXCEPTION && cause == VSM_ERROR_CANCELLED;
-
-        if (state == VSM_JOB_STATE_EXCEPTION)
-                cause = code;
-        if (vsm_job_state_is_success(state))
-                severity = VSM_SEVERITY_WARNING;
-        else if (cause == VSM_ERROR_CANCELLED)
-                severity = VSM_SEVERITY_INFORMATION;
-
-        g_variant_dict_init(&dict, NULL);
-        g_variant_dict_insert(&dict, "MessageID", "s", message_id(job, state, cause));
-        g_variant_dict_insert(&dict, "Message", "s", detail && !given_up ? detail->message : sentence);
-        g_variant_dict_insert(&dict, "MessageArguments", "^as", none);
-        g_variant_dict_insert(&dict, "PerceivedSeverity", "q", severity);
-        g_variant_dict_insert(&dict, "ErrorSource", "s", job->request ? job->request->destination : "");
-        g_variant_dict_insert(&dict, "RecommendedActions", "^as", none);
-        if (detail)
-                g_variant_dict_insert(&dict, "LibvirtError", "s", detail->message);
-
-        return g_variant_dict_end(&dict);
-}
-
-/* After those that it has. */
-static void add_reason(VsmJob *job, GVariant *reason) {
-        g_autoptr(GVariant) former = g_steal_pointer(&job->reasons);
-        GVariantBuilder builder;
-
-        g_variant_builder_init(&builder, G_VARIANT_TYPE("aa{sv}"));
-        for (gsize i = 0; former && i < g_variant_n_children(former); i++) {
-                g_autoptr(GVariant) child = g_variant_get_child_value(former, i);
-
-                g_variant_builder_add_value(&builder, child);
-        }
-
-        g_variant_builder_add_value(&builder, reason);
-        job->reasons = g_variant_ref_sink(g_variant_builder_end(&builder));
-}
-
 void vsm_job_end(VsmJob *job, VsmJobState state, VsmError code, const char *sentence, const GError *detail) {
         job->ended = vsm_now_realtime();
         job->ended_mono = vsm_now_monotonic();
@@ -599,7 +544,7 @@ void vsm_job_end(VsmJob *job, VsmJobState state, VsmError code, const char *sent
         }
         if (detail || (state == VSM_JOB_STATE_EXCEPTION && sentence &&
                        (!job->reasons || g_variant_n_children(job->reasons) == 0)))
-                add_reason(job, reason_of(job, state, code, sentence, detail));
+                vsm_job_add_reason(job, state, code, sentence, detail);
         if (state != VSM_JOB_STATE_TERMINATED && state != VSM_JOB_STATE_KILLED)
                 changed(job, "OperationalStatus");
 

@@ -62,8 +62,8 @@ typedef struct VsmJob {
         VsmPhase phase;
         VsmTransferStats stats;
         unsigned downtime;              /* ms, real */
-        unsigned first_iteration;       /* QEMU's count is not reset between migrations */
         const char *verdict;            /* static */
+        bool post_copy;                 /* it came to that */
         uint64_t time_remaining;        /* µs */
         char *address;                  /* of the destination, as dialled; for GetRequest */
 
@@ -106,6 +106,7 @@ void vsm_job_set_stats(VsmJob *job, const VsmTransferStats *stats);
 void vsm_job_set_cancellable(VsmJob *job, bool cancellable);
 void vsm_job_set_verdict(VsmJob *job, const char *verdict); /* static */
 void vsm_job_set_downtime(VsmJob *job, unsigned ms);
+void vsm_job_set_post_copy(VsmJob *job); /* for good */
 
 /* The last state, with what went wrong (NULL = nothing). code is of VSM_ERROR; sentence is public.
  * Starts the time before removal. */

@@ -212,6 +212,10 @@ static void event_done(VsmTask *task, void *userdata) {
         case VSM_VIRT_NETWORKS_CHANGED:
                 vsm_network_bridges_changed(manager);
                 break;
+        case VSM_VIRT_DOMAIN_POST_COPY:
+                vsm_move_job_on_post_copy(manager, event->uuid);
+                vsm_system_watch_one(manager, event->uuid, false, false);
+                break;
         case VSM_VIRT_DOMAIN_HANDED_OVER:
                 vsm_move_job_on_handed_over(manager, event->uuid);
                 /* fall through */

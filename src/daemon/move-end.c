@@ -102,6 +102,12 @@ static Verdict verdict_of(const VsmMoveJob *move, uint16_t type, VsmMoveOutcome 
                                    VSM_ERROR_FAILED,
                                    "The guest runs on neither host: it was shut down or it crashed meanwhile. The "
                                    "job's errors (GetErrorEx) say what was found." };
+        case VSM_MOVE_MEMORY_LOST:
+                return (Verdict) { VSM_JOB_STATE_EXCEPTION, VSM_MIGRATION_STATE_FAILURE, VSM_REASON_FAIL,
+                                   VSM_ERROR_FAILED,
+                                   "The memory of the guest is lost: one of the hosts lost its part of it after the "
+                                   "switch to post-copy. It was not resumed, and can only be started anew. The job's "
+                                   "errors (GetErrorEx) say where it is." };
         case VSM_MOVE_TWICE:
                 return (Verdict) { VSM_JOB_STATE_EXCEPTION, VSM_MIGRATION_STATE_FAILURE, VSM_REASON_FAIL,
                                    VSM_ERROR_FAILED,

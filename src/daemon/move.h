@@ -49,6 +49,10 @@ void vsm_move_job_cancel_call(VsmJob *job, bool kill, sd_bus_message *call);
 /* libvirt's events about the system of the job, if it has one. */
 void vsm_move_job_on_iteration(VsmManager *manager, const char *uuid, int iteration);
 void vsm_move_job_on_handed_over(VsmManager *manager, const char *uuid);
+void vsm_move_job_on_post_copy(VsmManager *manager, const char *uuid);
+
+/* Transfer.StartPostCopy: the call is answered later. False with error: it is refused. */
+bool vsm_move_job_start_post_copy(VsmJob *job, sd_bus_message *call, GError **error);
 
 /* Transfer.SetParameters: form first, then what it does; answers the call. */
 VsmRequest* vsm_move_parameters_parse(VsmJob *job, GVariant *parameters, GError **error);

@@ -67,6 +67,7 @@ static const VsmCheckFunc of_destination[] = {
         { "whether libvirt there takes its definition",         vsm_check_definition            },
         { "whether certificates for its memory are there",      vsm_check_tls                   },
         { "whether ports for migrations are open there",        vsm_check_ports                 },
+        { "whether post-copy is possible there",                vsm_check_post_copy             },
         {}
 };
 

@@ -78,6 +78,7 @@ bool vsm_check_name(VsmCheck *check, GError **error);
 bool vsm_check_uuid(VsmCheck *check, GError **error);
 bool vsm_check_libvirt_version(VsmCheck *check, GError **error);
 bool vsm_check_hypervisor_version(VsmCheck *check, GError **error);
+bool vsm_check_post_copy(VsmCheck *check, GError **error);
 
 /* CPU, machine type, emulator, firmware: what the guest needs and is offered here, against there. */
 bool vsm_check_compat(VsmCheck *check, GError **error);                 /* check-compat.c */

@@ -33,7 +33,8 @@ void vsm_settle_wait_for_job(VsmSettle *settle) {
                         vsm_domain_lookup(settle->source, settle->options->uuid, &domain, NULL) &&
                         (!domain || vsm_side_has_job(domain, &job, NULL));
 
-                if (known && !job)
+                /* A job in post-copy may stay as it is for ever: who waits for that one knows more of it. */
+                if (known && (!job || vsm_side_of(domain, VSM_HOST_HERE) == VSM_SIDE_POST_COPY))
                         return;
 
                 if (known)

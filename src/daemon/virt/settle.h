@@ -35,7 +35,7 @@ typedef struct VsmSettle {
 void vsm_settle_clear(VsmSettle *settle);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VsmSettle, vsm_settle_clear)
 
-/* Blocks until libvirt here runs no job of the guest, or does not answer for a minute. */
+/* Blocks until libvirt here runs no job of the guest but one in post-copy, or does not answer for a minute. */
 void vsm_settle_wait_for_job(VsmSettle *settle);
 
 /* cause: what libvirt's call failed with, NULL when it did not or when it is not known. error is

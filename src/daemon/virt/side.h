@@ -14,7 +14,8 @@ typedef enum {
         VSM_SIDE_PAUSED,                /* by somebody, an I/O error, ...: anybody may resume it */
         VSM_SIDE_HANDED_OVER,           /* sent, paused for the last pass */
         VSM_SIDE_INCOMING,              /* being received, its CPUs have not run */
-        VSM_SIDE_POST_COPY_FAILED,
+        VSM_SIDE_POST_COPY,             /* here: sent in part, while it runs there; there: that failed. Its memory
+                                         * is on both hosts, and neither is worth anything alone */
         VSM_SIDE_CRASHED,
         VSM_SIDE_STOPPING,
         _VSM_SIDE_MAX,

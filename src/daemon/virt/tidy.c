@@ -9,7 +9,6 @@
 
 #define DIAL_USEC               (5 * G_USEC_PER_SEC)
 #define AUTOSTART_TRIES         3
-#define DOWNTIME_DEFAULT_MS     300     /* QEMU's */
 
 bool vsm_settle_need_source(VsmSettle *settle, GError **error) {
         if (settle->source && virConnectIsAlive(settle->source) != 1) {
@@ -41,7 +40,7 @@ bool vsm_settle_need_peer(VsmSettle *settle, GError **error) {
 }
 
 static bool restore_downtime(VsmSettle *settle, GError **error) {
-        unsigned long long now = 0, former = settle->downtime != 0 ? settle->downtime : DOWNTIME_DEFAULT_MS;
+        unsigned long long now = 0, former = settle->downtime != 0 ? settle->downtime : VSM_DOWNTIME_DEFAULT_MS;
         g_autoptr(virDomain) domain = NULL;
 
         if (!settle->downtime_set)

@@ -68,6 +68,7 @@ typedef enum {
         VSM_VIRT_DOMAIN_CHANGED,        /* look at it again (it may be gone) */
         VSM_VIRT_DOMAIN_INCOMING,       /* changed, and it arrives from another host */
         VSM_VIRT_DOMAIN_HANDED_OVER,    /* changed: the source's CPUs were stopped by a migration */
+        VSM_VIRT_DOMAIN_POST_COPY,      /* the same, and the other host's run while memory still moves */
         VSM_VIRT_DOMAIN_CRASHED,        /* changed, and it was a crash; a QEMU that died is only CHANGED:
                                          * libvirt says the same when an incoming one is given up */
         VSM_VIRT_MIGRATION_ITERATION,   /* a pass over the memory began; see iteration */
@@ -128,6 +129,7 @@ typedef struct VsmTransferStats {
         unsigned iteration;             /* as QEMU counts: not reset between migrations of one QEMU */
         unsigned downtime;              /* ms; expected while it runs, real in the completed ones */
         unsigned throttle;              /* percent, of auto-converge */
+        bool post_copy;                 /* the other host's CPUs run, and the rest of the memory follows */
 } VsmTransferStats;
 
 /* Blocks, a few ms; seconds while libvirt ends the domain's QEMU. Statistics of the running job. No
@@ -141,6 +143,13 @@ bool vsm_virt_abort(VsmVirt *virt, const char *uuid, bool *ret_running, GError *
 /* Blocks. bandwidth in bytes/s, rounded up to MiB/s, 0 = no limit. */
 bool vsm_virt_set_bandwidth(VsmVirt *virt, const char *uuid, uint64_t bandwidth, GError **error);
 bool vsm_virt_set_max_downtime(VsmVirt *virt, const char *uuid, unsigned ms, GError **error);
+
+/* What a hypervisor has for the longest pause until it is told another. */
+#define VSM_DOWNTIME_DEFAULT_MS 300
+
+/* Blocks. From here on the guest runs there, and memory that it misses is fetched. Only while its memory
+ * moves, in a migration that was begun with leave for it. */
+bool vsm_virt_start_post_copy(VsmVirt *virt, const char *uuid, GError **error);
 
 /* ---- another host ---- */
 
@@ -201,6 +210,12 @@ bool vsm_peer_probe(const VsmDestination *destination, uint64_t deadline, uint64
 
 /* ---- moving ---- */
 
+typedef enum {
+        VSM_POST_COPY_NEVER,
+        VSM_POST_COPY_AUTO,             /* where both hosts can; somebody else decides when */
+        VSM_POST_COPY_NOW,              /* the same, and without it the move fails */
+} VsmPostCopy;
+
 typedef struct VsmMoveOptions {
         char uuid[VSM_UUID_SIZE];
         uint64_t job;                   /* whose move it is: number in our mark; 0 = of none */
@@ -215,6 +230,7 @@ typedef struct VsmMoveOptions {
         unsigned max_downtime;          /* ms, 0 = the hypervisor's */
         unsigned connections;           /* 0 = one */
         char *not_allowed;              /* AllowedHosts, where the destination is none of them; for checks; NULL = is */
+        VsmPostCopy post_copy;
 } VsmMoveOptions;
 
 /* What copy holds is forgotten, not freed. */
@@ -229,6 +245,7 @@ typedef enum {
         VSM_MOVE_STAYED,                /* runs here as before: see error for why it did not go */
         VSM_MOVE_BUSY,                  /* stayed: somebody else's job of it was running */
         VSM_MOVE_LOST,                  /* runs on neither: shut down meanwhile, or worse; see error */
+        VSM_MOVE_MEMORY_LOST,           /* in post-copy, and one of the two halves of its memory is gone: see error */
         VSM_MOVE_TWICE,                 /* ran on both: the copy here was paused; see error */
         VSM_MOVE_UNKNOWN,               /* the other host could not be asked and ours does not run it */
 } VsmMoveOutcome;
@@ -273,6 +290,9 @@ VsmMoveOutcome vsm_move_run(VsmMove *move, const VsmMoveHooks *hooks, VsmTransfe
  * reference. Empty when nothing was, as when the call itself failed. */
 GVariant* vsm_move_reasons(VsmMove *move);
 
+/* Any thread. One more of the table of reasons, with what is filled in; nothing after the first NULL counts. */
+void vsm_move_add_reason(VsmMove *move, const char *code, const char *first, const char *second, const char *third);
+
 /* Any thread, returns at once: dials stop, a call not yet made is not made. A running libvirt job
  * needs vsm_move_abort() besides. */
 void vsm_move_cancel(VsmMove *move);
@@ -283,6 +303,13 @@ bool vsm_move_is_cancelled(VsmMove *move);
 /* Any thread, returns at once: libvirt said that this host's CPUs were stopped for it. From then on the
  * guest may run there, and settling acts on that. */
 void vsm_move_handed_over(VsmMove *move);
+
+/* Any thread. Libvirt was given leave for post-copy: after started(), and until it turns out that it cannot. After a
+ * restart of the daemon, as was asked for. */
+bool vsm_move_may_post_copy(VsmMove *move);
+
+/* Blocks, a few ms. Switches to post-copy; not if it was cancelled. */
+bool vsm_move_start_post_copy(VsmMove *move, GError **error);
 
 /* Blocks, a few ms. How far it is: vsm_virt_sample(), or what its own thread told last. */
 bool vsm_move_sample(VsmMove *move, VsmTransferStats *ret, GError **error);
