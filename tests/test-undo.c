@@ -286,6 +286,20 @@ static void test_unmarked(void) {
         g_assert_false(has_domain(there));
         virDomainFree(domain);
 
+        /* somebody let it run there: it is his, and so are its disks */
+        domain = define(there, "", POOL "/v1");
+        make_volume(there, "v1");
+        g_assert_cmpint(virDomainCreate(domain), ==, 0);
+        g_assert_cmpint(virDomainDestroy(domain), ==, 0);
+        add(list, VSM_EFFECT_VOLUME, true, POOL "/v1", "pool");
+        add(list, VSM_EFFECT_DEFINITION, true, UUID, "17");
+        add(list, VSM_EFFECT_UNMARKED, true, UUID, "17");
+        finish(here, there, list, false, NULL);
+        g_assert_true(has_domain(there));
+        g_assert_true(has_volume(there, "v1"));
+        g_assert_cmpint(virDomainUndefine(domain), ==, 0);
+        virDomainFree(domain);
+
         domain = define(there, "", NULL);
         g_assert_cmpint(virDomainUndefine(source), ==, 0);
         add(list, VSM_EFFECT_DEFINITION, true, UUID, "17");
@@ -345,7 +359,15 @@ static void test_shut_down(void) {
         finish(here, there, list, false, NULL);
         g_assert_false(runs(here));
 
+        /* it is off there, and what it wrote is there */
         g_assert_cmpint(virDomainDestroy(other), ==, 0);
+        add(list, VSM_EFFECT_SHUT_DOWN, false, UUID, "");
+        finish(here, there, list, false, NULL);
+        g_assert_false(runs(here));
+
+        g_assert_cmpint(virDomainUndefine(other), ==, 0);
+        virDomainFree(other);
+        other = define(there, "", NULL);
         add(list, VSM_EFFECT_SHUT_DOWN, false, UUID, "");
         finish(here, there, list, false, NULL);
         g_assert_true(runs(here));
