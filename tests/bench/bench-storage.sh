@@ -38,7 +38,7 @@ renew() {
   # shellcheck disable=SC2016 # for the shell over there
   host_run A sh -ec 'for f in /srv/masters/*; do cp --sparse=always "$f" "$1/"; done; sync
     virsh -q pool-refresh --pool disks; virsh -q start --domain web' sh "$pool"
-  wait_console web "$since" '^VSM disk n='
+  wait_console web "$since" '^VSM disk n=' 120
 }
 
 in_use() { # HOST: bytes of its volumes that are not holes
