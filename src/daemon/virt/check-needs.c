@@ -210,7 +210,8 @@ static void read_os(VsmNeeds *needs, const xmlNode *os) {
                         path = vsm_needs_content(node);
                         vsm_needs_add(needs, VSM_NEED_PATH, path, NULL, (const char *) node->name);
                 } else if (vsm_needs_is(node, "nvram")) {
-                        path = vsm_needs_attribute(node, "template");
+                        /* libvirt there makes the file from that; without one it has to have the file */
+                        path = vsm_needs_attribute(node, "template") ?: vsm_needs_content(node);
                         vsm_needs_add(needs, VSM_NEED_PATH, path, NULL, "nvram");
                 } else if (vsm_needs_is(node, "acpi")) {
                         path = vsm_needs_content(vsm_xml_child(node, "table", NULL));

@@ -146,12 +146,18 @@ bool vsm_move_write_source_volumes(VsmMove *move, GPtrArray *steps, GError **err
         return true;
 }
 
+static uint64_t limit_of(void *userdata) {
+        return vsm_move_bandwidth(userdata);
+}
+
 bool vsm_move_copy_volumes(VsmMove *move, VsmSettle *settle, GError **error) {
+        const VsmCopyHooks hooks = { .limit = limit_of, .userdata = move };
+
         for (guint i = 0; i < move->plan->volumes->len; i++) {
                 const VsmDiskStep *step = move->plan->volumes->pdata[i];
 
                 if (!vsm_volume_copy(settle->source, step->from_path, vsm_peer_connection(settle->peer),
-                                     step->to->path, move->cancel, NULL, NULL, error))
+                                     step->to->path, &hooks, move->cancel, error))
                         return false;
         }
 

@@ -53,6 +53,9 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VsmMoveFacts, vsm_move_facts_clear)
 void vsm_move_set_stats(VsmMove *move, const VsmTransferStats *stats);
 void vsm_move_get_stats(VsmMove *move, VsmTransferStats *ret);
 
+/* Any thread. Bytes/s that what is copied without libvirt's job may use, 0 = no limit. */
+uint64_t vsm_move_bandwidth(VsmMove *move);
+
 /* False when somebody does not want it any more. */
 bool vsm_move_check_cancelled(VsmMove *move, GError **error);
 

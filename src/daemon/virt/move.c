@@ -149,15 +149,17 @@ bool vsm_move_start_post_copy(VsmMove *move, GError **error) {
                 vsm_virt_start_post_copy(move->virt, move->options.uuid, error);
 }
 
-/* libvirt knows the limit of a migration; that of block copies is shared out by the thread that follows
- * them. */
+/* libvirt knows the limit of a migration; that of what is copied otherwise is kept by the thread that sees to it,
+ * which may do so before libvirt has any job. */
 bool vsm_move_set_bandwidth(VsmMove *move, uint64_t bandwidth, GError **error) {
         g_mutex_lock(&move->lock);
         move->bandwidth = bandwidth;
         g_mutex_unlock(&move->lock);
 
-        return move->options.type == VSM_MIGRATION_TYPE_STORAGE ||
-                vsm_virt_set_bandwidth(move->virt, move->options.uuid, bandwidth, error);
+        if (move->options.type == VSM_MIGRATION_TYPE_STORAGE || vsm_move_asks_effects(move->options.type))
+                return true;
+
+        return vsm_virt_set_bandwidth(move->virt, move->options.uuid, bandwidth, error);
 }
 
 bool vsm_move_sample(VsmMove *move, VsmTransferStats *ret, GError **error) {

@@ -150,3 +150,14 @@ bool vsm_side_has_job(virDomainPtr domain, bool *ret, GError **error) {
         *ret = info.type != VIR_DOMAIN_JOB_NONE;
         return true;
 }
+
+bool vsm_side_has_run(virDomainPtr domain) {
+        int state, reason;
+
+        if (virDomainGetState(domain, &state, &reason, 0) < 0 || state != VIR_DOMAIN_SHUTOFF)
+                return false;
+
+        /* not one that libvirt could not start, and not one that was never tried */
+        return reason == VIR_DOMAIN_SHUTOFF_SHUTDOWN || reason == VIR_DOMAIN_SHUTOFF_DESTROYED ||
+                reason == VIR_DOMAIN_SHUTOFF_CRASHED || reason == VIR_DOMAIN_SHUTOFF_SAVED;
+}

@@ -45,5 +45,9 @@ bool vsm_side_look(
                 int *ret_reason,
                 GError **error);
 
+/* Blocks. It is off and has run, as far as libvirt there remembers: what it wrote is on its disks there, and nowhere
+ * else. A libvirt that was started anew since remembers nothing. */
+bool vsm_side_has_run(virDomainPtr domain);
+
 /* Blocks. Whether libvirt runs a job of the domain (a migration, a save, a dump, ...). */
 bool vsm_side_has_job(virDomainPtr domain, bool *ret, GError **error);
