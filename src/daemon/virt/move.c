@@ -4,8 +4,6 @@
  * vsm_move_resume() belong to the long lane, vsm_move_abort() and vsm_move_kill_incoming() to the
  * short one while those run; references and vsm_move_cancel() any thread. */
 
-#include <string.h>
-
 #include "daemon/virt/check.h"
 #include "daemon/virt/move-private.h"
 #include "daemon/virt/params.h"
@@ -116,23 +114,6 @@ static bool call_once(
         return false;
 }
 
-/* libvirt here could not connect to that address, so no byte has moved. It connects to a port of its
- * own choice there, which something on the way may not let through although the control port is open. */
-static bool is_no_connection(const GError *error, const char *address) {
-        static const char *const forms[] = { "unable to connect to server at '%s:",
-                                             "unable to connect to server at '[%s]:" };
-
-        for (size_t i = 0; i < G_N_ELEMENTS(forms); i++) {
-                g_auto(GStrv) parts = g_strsplit(forms[i], "%s", 2);
-                g_autofree char *text = g_strconcat(parts[0], address, parts[1], NULL);
-
-                if (strstr(error->message, text))
-                        return true;
-        }
-
-        return false;
-}
-
 /* Goes over to the next address at which the destination can be reached, once it is sure that all is
  * as it was before the call. */
 static bool next_address(
@@ -195,7 +176,7 @@ static bool call_libvirt(
         for (;;) {
                 g_clear_error(&local);
                 ok = call_once(move, settle, domain, params, &local);
-                if (ok || !is_no_connection(local, facts->address) || vsm_cancel_fired(move->cancel))
+                if (ok || !vsm_uri_is_no_connection(local->message, facts->address) || vsm_cancel_fired(move->cancel))
                         break;
 
                 g_ptr_array_add(avoid, g_strdup(facts->address));
@@ -212,7 +193,7 @@ static bool call_libvirt(
                 return true;
         }
 
-        if (is_no_connection(local, facts->address) && !vsm_cancel_fired(move->cancel))
+        if (vsm_uri_is_no_connection(local->message, facts->address) && !vsm_cancel_fired(move->cancel))
                 vsm_check_unreachable(move->reasons, move->options.destination, local);
 
         /* libvirtd here passes on what its own connection to the other host failed with. */
