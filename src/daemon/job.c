@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/check-job.h"
+#include "daemon/fetch-job.h"
 #include "daemon/job-keep.h"
 #include "daemon/job-methods.h"
 #include "daemon/job.h"
@@ -310,6 +311,7 @@ void vsm_job_free(VsmJob *job) {
         sd_event_source_disable_unref(job->removal);
         vsm_request_free(job->request);
         vsm_check_job_free(job->check);
+        vsm_fetch_job_free(job->fetch);
         vsm_move_job_free(job->move);
         g_clear_pointer(&job->reasons, g_variant_unref);
         g_free(job->path);

@@ -33,6 +33,7 @@ typedef enum {
 
 typedef struct VsmMoveJob VsmMoveJob; /* move.c */
 typedef struct VsmCheckJob VsmCheckJob; /* check-job.c */
+typedef struct VsmFetchJob VsmFetchJob; /* fetch-job.c */
 
 typedef struct VsmJob {
         VsmManager *manager;
@@ -67,6 +68,8 @@ typedef struct VsmJob {
         VsmMoveJob *move;               /* NULL for other kinds and after the end */
 
         VsmCheckJob *check;             /* the same, of a check */
+
+        VsmFetchJob *fetch;             /* the same, of one that brings a guest home */
 
         /* What comes after vsm_job_accept() has answered. */
         void (*begin)(struct VsmJob *job);

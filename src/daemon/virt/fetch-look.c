@@ -18,6 +18,29 @@ bool vsm_virt_available_memory(VsmVirt *virt, uint64_t *ret, GError **error) {
         return here && vsm_peer_available_memory(here, ret, error);
 }
 
+bool vsm_virt_start(VsmVirt *virt, const char *uuid, GError **error) {
+        g_autoptr(virConnect) connection = vsm_virt_open_own(virt, error);
+        g_autoptr(virDomain) domain = NULL;
+
+        if (!connection)
+                return false;
+
+        domain = vsm_domain_find(connection, uuid, error);
+        if (!domain)
+                return false;
+
+        /* Between the question and the call somebody else may have been quicker. */
+        if (virDomainIsActive(domain) == 1 || virDomainCreate(domain) >= 0)
+                return true;
+
+        vsm_virt_error(error, "System %s does not start", uuid);
+        if (virDomainIsActive(domain) != 1)
+                return false;
+
+        g_clear_error(error);
+        return true;
+}
+
 static bool find_away(
                 VsmPeer *peer,
                 const char *uuid,

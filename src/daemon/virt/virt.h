@@ -397,6 +397,10 @@ bool vsm_virt_shutdown(VsmVirt *virt, const char *uuid, uint64_t deadline, VsmCa
 /* Blocks. Bytes of memory that can be had on this host: free, buffers and caches. */
 bool vsm_virt_available_memory(VsmVirt *virt, uint64_t *ret, GError **error);
 
+/* Blocks, minutes maybe: the long lane. Starts a guest of this host that is off, from its saved image if it has one. One
+ * that runs, or is paused, stays as it is. */
+bool vsm_virt_start(VsmVirt *virt, const char *uuid, GError **error);
+
 /* What became of a guest that left this host for that one. */
 typedef enum {
         VSM_AWAY_GONE,                  /* not there any more: moved on, or removed */

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "daemon/bring-back.h"
+#include "daemon/evacuation-record.h"
+
+/* What the files of a bring-back share. Bus thread only. */
+
+typedef enum {
+        VSM_COMING_WAITING,
+        VSM_COMING_BEGUN,               /* it has a child job, or is being started */
+        VSM_COMING_HOME,
+        VSM_COMING_LEFT,                /* it stays where it is, for the reasons that it has */
+        VSM_COMING_FORGOTTEN,           /* it is not away any more, for the reasons that it has */
+} VsmComingState;
+
+/* One guest that is to come home. */
+typedef struct VsmComing {
+        VsmAway *away;
+        VsmComingState state;
+        bool looked;                    /* what follows is known */
+        uint16_t priority;
+        uint64_t memory;                /* bytes */
+        unsigned order;                 /* in which it was begun; 0 = not yet */
+        GVariant *reasons;              /* aa{sv}; NULL = none */
+} VsmComing;
+
+struct VsmBringBack {
+        GPtrArray *guests;              /* VsmComing */
+        uint64_t budget;                /* bytes of memory that may still be given away */
+        bool has_budget;
+        unsigned looking;               /* hosts that have not answered yet */
+        bool asking;                    /* a step is on its way */
+        bool starting;                  /* one that slept here is being read back */
+        bool no_room;                   /* until one that was begun has ended */
+        bool cancel, kill;
+        bool ending;
+        unsigned begun;
+};
+
+void vsm_coming_free(VsmComing *coming);
+
+/* NULL when it is none of them. */
+VsmComing* vsm_coming_find(VsmJob *job, const char *uuid);
+
+/* reasons: NULL keeps those that it has. */
+void vsm_coming_set(VsmComing *coming, VsmComingState state, GVariant *reasons);
+
+/* Asks where they are; then the first step is made. */
+void vsm_bring_back_look(VsmJob *job);
+
+/* What is to be done next, if anything. */
+void vsm_bring_back_step(VsmJob *job);
