@@ -40,6 +40,7 @@ typedef struct VsmJob {
         uint64_t number;                /* 0 until the store gave one: not on the bus before */
         char *path;
         uint16_t type;                  /* VSM_JOB_TYPE_* */
+        uint64_t parent;                /* the evacuation or bring-back that it belongs to; 0 = none */
         VsmRequest *request;
         char system_uuid[VSM_UUID_SIZE];
         char *system_name;
