@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "daemon/bring-back-record.h"
 #include "daemon/bring-back.h"
-#include "daemon/evacuation-record.h"
+#include "daemon/evacuation-options.h"
 
 /* What the files of a bring-back share. Bus thread only. */
 
@@ -26,28 +27,51 @@ typedef struct VsmComing {
 } VsmComing;
 
 struct VsmBringBack {
+        VsmEvacuationOptions *options;
         GPtrArray *guests;              /* VsmComing */
         uint64_t budget;                /* bytes of memory that may still be given away */
         bool has_budget;
         unsigned looking;               /* hosts that have not answered yet */
+        bool waiting;                   /* for the record, or for draining to end */
         bool asking;                    /* a step is on its way */
         bool starting;                  /* one that slept here is being read back */
         bool no_room;                   /* until one that was begun has ended */
         bool cancel, kill;
         bool ending;
         unsigned begun;
+        unsigned home_before;           /* of an earlier run of the daemon */
 };
 
-void vsm_coming_free(VsmComing *coming);
+/* Makes the job one; options is taken. */
+void vsm_bring_back_make(VsmJob *job, VsmEvacuationOptions *options);
+
+/* What is in away (VsmAway) is taken. */
+void vsm_bring_back_take(VsmJob *job, GPtrArray *away);
 
 /* NULL when it is none of them. */
 VsmComing* vsm_coming_find(VsmJob *job, const char *uuid);
+unsigned vsm_coming_count(const VsmBringBack *back, VsmComingState state);
 
 /* reasons: NULL keeps those that it has. */
-void vsm_coming_set(VsmComing *coming, VsmComingState state, GVariant *reasons);
+void vsm_coming_set(VsmJob *job, VsmComing *coming, VsmComingState state, GVariant *reasons);
 
 /* Asks where they are; then the first step is made. */
 void vsm_bring_back_look(VsmJob *job);
 
 /* What is to be done next, if anything. */
 void vsm_bring_back_step(VsmJob *job);
+
+/* A child of an earlier run of the daemon, which is on the bus. */
+void vsm_bring_back_adopt(VsmJob *parent, VsmJob *child, const VsmStoredJob *stored);
+
+/* The same guests in the order in which they come; those for which there is no room are left out. g_free() it. */
+VsmComing** vsm_coming_in_order(VsmBringBack *back, size_t *ret_n);
+
+/* Progress, and what Job.Evacuation tells. */
+void vsm_bring_back_show(VsmJob *job);
+
+/* Nothing is left to do. */
+void vsm_bring_back_end(VsmJob *job);
+
+/* As VsmJob.cancel. */
+void vsm_bring_back_cancel(VsmJob *job, bool kill);

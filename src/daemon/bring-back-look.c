@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Where those that are away are now: each host is asked once, all at the same time. Bus thread, but for the functions of
- * a worker, which say so. */
+/* Where those that are away are now: each host is asked once, all at the same time. Bus thread, but for what says
+ * that it is a worker's. */
 
 #include "daemon/bring-back-internal.h"
 #include "daemon/five.h"
@@ -13,23 +13,14 @@
 #define LOOK_USEC               (UINT64_C(15) * G_USEC_PER_SEC)
 #define PRIORITY_DEFAULT        100
 
-void vsm_coming_set(VsmComing *coming, VsmComingState state, GVariant *reasons) {
-        coming->state = state;
-        if (!reasons)
-                return;
-
-        g_clear_pointer(&coming->reasons, g_variant_unref);
-        coming->reasons = g_variant_ref(reasons);
-}
-
-static void set_reason(VsmComing *coming, VsmComingState state, const char *code, const char *source,
+static void set_reason(VsmJob *job, VsmComing *coming, VsmComingState state, const char *code, const char *source,
                        const char *argument) {
         g_autoptr(VsmReasons) reasons = vsm_reasons_new();
         g_autoptr(GVariant) list = NULL;
 
         vsm_reasons_add(reasons, code, source, NULL, argument, source, NULL);
         list = vsm_reasons_to_variant(reasons);
-        vsm_coming_set(coming, state, list);
+        vsm_coming_set(job, coming, state, list);
 }
 
 static uint16_t priority_of(GVariant *policy) {
@@ -82,17 +73,17 @@ static void take_gone(VsmJob *job, VsmComing *coming) {
         VsmSystem *system = vsm_system_find(job->manager, coming->away->uuid);
 
         if (system && vsm_system_is_active(system))
-                set_reason(coming, VSM_COMING_FORGOTTEN, "home-already", vsm_service_host_name(job->manager),
+                set_reason(job, coming, VSM_COMING_FORGOTTEN, "home-already", vsm_service_host_name(job->manager),
                            coming->away->name);
         else
-                set_reason(coming, VSM_COMING_FORGOTTEN, "moved-on", coming->away->host, coming->away->name);
+                set_reason(job, coming, VSM_COMING_FORGOTTEN, "moved-on", coming->away->host, coming->away->name);
 }
 
 static void take_found(VsmJob *job, VsmComing *coming, const Found *found) {
         const VsmAway *away = coming->away;
 
         if (!found->known) {
-                set_reason(coming, VSM_COMING_LEFT, "destination-unreachable", away->host, away->host);
+                set_reason(job, coming, VSM_COMING_LEFT, "destination-unreachable", away->host, away->host);
                 return;
         }
 
@@ -105,10 +96,10 @@ static void take_found(VsmJob *job, VsmComing *coming, const Found *found) {
                 take_gone(job, coming);
                 break;
         case VSM_AWAY_OFF:
-                set_reason(coming, VSM_COMING_LEFT, "not-running", away->name, away->name);
+                set_reason(job, coming, VSM_COMING_LEFT, "not-running", away->name, away->name);
                 break;
         case VSM_AWAY_BUSY:
-                set_reason(coming, VSM_COMING_LEFT, "job-running", away->name, away->name);
+                set_reason(job, coming, VSM_COMING_LEFT, "job-running", away->name, away->name);
                 break;
         case VSM_AWAY_ACTIVE:
                 break;
@@ -133,7 +124,7 @@ static void look_done(VsmTask *task, void *userdata) {
         }
 
         job->back->looking--;
-        vsm_bring_back_step(job);
+                vsm_bring_back_step(job);
 }
 
 static void look_free(VsmTask *task) {
@@ -158,13 +149,13 @@ static void look_here(VsmJob *job, VsmComing *coming) {
         VsmSystem *system = vsm_system_find(job->manager, coming->away->uuid);
 
         if (!system) {
-                set_reason(coming, VSM_COMING_FORGOTTEN, "moved-on", vsm_service_host_name(job->manager),
+                set_reason(job, coming, VSM_COMING_FORGOTTEN, "moved-on", vsm_service_host_name(job->manager),
                            coming->away->name);
                 return;
         }
 
         if (vsm_system_is_active(system)) {
-                set_reason(coming, VSM_COMING_FORGOTTEN, "home-already", vsm_service_host_name(job->manager),
+                set_reason(job, coming, VSM_COMING_FORGOTTEN, "home-already", vsm_service_host_name(job->manager),
                            coming->away->name);
                 return;
         }

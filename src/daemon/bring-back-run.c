@@ -7,88 +7,13 @@
 
 #include "daemon/bring-back-internal.h"
 #include "daemon/bring-back-plan.h"
-#include "daemon/evacuation.h"
+#include "daemon/evacuation-internal.h"
 #include "daemon/fetch-job.h"
 #include "daemon/log.h"
 #include "daemon/reason.h"
 #include "daemon/service.h"
-#include "daemon/system.h"
-#include "shared/cleanup.h"
-
-void vsm_coming_free(VsmComing *coming) {
-        if (!coming)
-                return;
-
-        vsm_away_free(coming->away);
-        g_clear_pointer(&coming->reasons, g_variant_unref);
-        g_free(coming);
-}
-
-VsmComing* vsm_coming_find(VsmJob *job, const char *uuid) {
-        for (guint i = 0; i < job->back->guests->len; i++) {
-                VsmComing *coming = job->back->guests->pdata[i];
-
-                if (g_str_equal(coming->away->uuid, uuid))
-                        return coming;
-        }
-
-        return NULL;
-}
-
-static unsigned count(const VsmBringBack *back, VsmComingState state) {
-        unsigned n = 0;
-
-        for (guint i = 0; i < back->guests->len; i++)
-                n += ((const VsmComing*) back->guests->pdata[i])->state == state;
-
-        return n;
-}
-
-/* It is at home, or nobody knows where: not away in any case. */
-static void forget(VsmJob *job, const VsmComing *coming) {
-        vsm_evacuation_record_forget(job->manager, coming->away->uuid);
-}
-
-/* ---- the end ---- */
-
-static void end(VsmJob *job) {
-        VsmBringBack *back = job->back;
-        unsigned left = count(back, VSM_COMING_LEFT) + count(back, VSM_COMING_WAITING);
-
-        back->ending = true;
-        if (back->cancel)
-                vsm_evacuation_end(job, back->kill ? VSM_JOB_STATE_KILLED : VSM_JOB_STATE_TERMINATED,
-                                   VSM_ERROR_CANCELLED,
-                                   "It was cancelled. Those that had not come home stay where they are, and can be "
-                                   "asked for again.");
-        else if (left == 0)
-                vsm_evacuation_end(job, VSM_JOB_STATE_COMPLETED, 0, NULL);
-        else if (count(back, VSM_COMING_HOME) == 0)
-                vsm_evacuation_end(job, VSM_JOB_STATE_EXCEPTION, VSM_ERROR_FAILED,
-                                   "No guest could be brought home. GetLeftovers says why.");
-        else
-                vsm_evacuation_end(job, VSM_JOB_STATE_COMPLETED_WITH_WARNINGS, 0,
-                                   "Some guests could not be brought home. GetLeftovers says which, and why; they can "
-                                   "be asked for again.");
-}
 
 /* ---- children ---- */
-
-static void show_progress(VsmJob *job) {
-        unsigned total = job->back->guests->len, done = total - count(job->back, VSM_COMING_WAITING) -
-                count(job->back, VSM_COMING_BEGUN), running = 0;
-        GHashTableIter iter;
-        VsmJob *child;
-
-        g_hash_table_iter_init(&iter, job->manager->jobs);
-        while (g_hash_table_iter_next(&iter, NULL, (void**) &child))
-                if (child->parent == job->number && vsm_job_is_unfinished(child))
-                        running += child->percent;
-
-        if (total > 0)
-                vsm_job_set_percent(job, MIN((done * 100 + running) / total, 99));
-        vsm_evacuation_changed(job);
-}
 
 static VsmJob* parent_of(const VsmJob *child) {
         VsmJob *parent = vsm_job_find(child->manager, child->parent);
@@ -102,7 +27,8 @@ static void child_moved(VsmJob *child) {
         if (!job)
                 return;
 
-        show_progress(job);
+        vsm_evacuation_jobs_changed(job);
+        vsm_bring_back_show(job);
         vsm_bring_back_step(job);
 }
 
@@ -126,20 +52,18 @@ static void child_ended(VsmJob *child, VsmMoveOutcome outcome, GVariant *reasons
                 return;
 
         if (outcome == VSM_MOVE_MOVED || outcome == VSM_MOVE_MOVED_UNVERIFIED)
-                vsm_coming_set(coming, VSM_COMING_HOME, reasons);
+                vsm_coming_set(job, coming, VSM_COMING_HOME, reasons);
         else if (outcome == VSM_MOVE_LOST && has_reason(reasons, "moved-on"))
-                vsm_coming_set(coming, VSM_COMING_FORGOTTEN, reasons);
+                vsm_coming_set(job, coming, VSM_COMING_FORGOTTEN, reasons);
         else
-                vsm_coming_set(coming, VSM_COMING_LEFT, reasons);
+                vsm_coming_set(job, coming, VSM_COMING_LEFT, reasons);
 
-        if (coming->state != VSM_COMING_LEFT)
-                forget(job, coming);
-        else
-                /* it takes no memory here after all */
+        /* it takes no memory here after all */
+        if (coming->state != VSM_COMING_HOME)
                 job->back->budget += coming->memory;
 
         job->back->no_room = false;
-        show_progress(job);
+        vsm_bring_back_show(job);
         vsm_bring_back_step(job);
 }
 
@@ -204,14 +128,13 @@ static void start_done(VsmTask *task, void *userdata) {
                 g_autoptr(GVariant) reasons = failure_of(coming->away->name, task->error);
 
                 vsm_log(LOG_NOTICE, "%s", task->error->message);
-                vsm_coming_set(coming, VSM_COMING_LEFT, reasons);
+                vsm_coming_set(job, coming, VSM_COMING_LEFT, reasons);
                 job->back->budget += coming->memory;
         } else {
-                vsm_coming_set(coming, VSM_COMING_HOME, NULL);
-                forget(job, coming);
+                vsm_coming_set(job, coming, VSM_COMING_HOME, NULL);
         }
 
-        show_progress(job);
+        vsm_bring_back_show(job);
         vsm_bring_back_step(job);
 }
 
@@ -240,8 +163,8 @@ static void begin(VsmJob *job, VsmComing *coming) {
         g_autoptr(GError) error = NULL;
 
         job->back->budget -= coming->memory;
-        coming->state = VSM_COMING_BEGUN;
         coming->order = ++job->back->begun;
+        vsm_coming_set(job, coming, VSM_COMING_BEGUN, NULL);
 
         if (!vsm_away_moved(away))
                 start(job, coming);
@@ -249,7 +172,7 @@ static void begin(VsmJob *job, VsmComing *coming) {
                 g_autoptr(GVariant) reasons = failure_of(away->name, error);
 
                 vsm_log(LOG_ERR, "%s", error->message);
-                vsm_coming_set(coming, VSM_COMING_LEFT, reasons);
+                vsm_coming_set(job, coming, VSM_COMING_LEFT, reasons);
         }
 }
 
@@ -274,20 +197,22 @@ static void leave_all(VsmJob *job, uint64_t available, const GError *error) {
                         continue;
 
                 reasons = error ? failure_of(coming->away->name, error) : no_room_for(job, coming, available);
-                vsm_coming_set(coming, VSM_COMING_LEFT, reasons);
+                vsm_coming_set(job, coming, VSM_COMING_LEFT, reasons);
         }
 }
 
-static void choose(VsmJob *job, uint64_t available) {
-        VsmBringBack *back = job->back;
+static VsmComing* next_of(VsmBringBack *back, const VsmComing *const *done, size_t n_done, uint64_t available) {
         g_autofree VsmReturn *returns = g_new0(VsmReturn, back->guests->len);
         g_autofree VsmComing **comings = g_new0(VsmComing*, back->guests->len);
         size_t n = 0, next;
 
         for (guint i = 0; i < back->guests->len; i++) {
                 VsmComing *coming = back->guests->pdata[i];
+                bool out = coming->state != VSM_COMING_WAITING || !coming->looked;
 
-                if (coming->state != VSM_COMING_WAITING)
+                for (size_t j = 0; j < n_done; j++)
+                        out |= done[j] == coming;
+                if (out)
                         continue;
 
                 comings[n] = coming;
@@ -295,9 +220,39 @@ static void choose(VsmJob *job, uint64_t available) {
         }
 
         next = vsm_return_next(returns, n, available);
-        if (next != VSM_RETURN_NONE)
-                begin(job, comings[next]);
-        else if (count(back, VSM_COMING_BEGUN) == 0)
+        return next == VSM_RETURN_NONE ? NULL : comings[next];
+}
+
+VsmComing** vsm_coming_in_order(VsmBringBack *back, size_t *ret_n) {
+        VsmComing **order = g_new0(VsmComing*, back->guests->len + 1);
+        uint64_t available = back->has_budget ? back->budget : UINT64_MAX;
+        VsmComing *next;
+        size_t n = 0;
+
+        for (unsigned k = 1; k <= back->begun; k++)
+                for (guint i = 0; i < back->guests->len; i++) {
+                        VsmComing *coming = back->guests->pdata[i];
+
+                        if (coming->order == k)
+                                order[n++] = coming;
+                }
+
+        while ((next = next_of(back, (const VsmComing *const *) order, n, available))) {
+                available -= next->memory;
+                order[n++] = next;
+        }
+
+        *ret_n = n;
+        return order;
+}
+
+static void choose(VsmJob *job, uint64_t available) {
+        VsmBringBack *back = job->back;
+        VsmComing *next = next_of(back, NULL, 0, available);
+
+        if (next)
+                begin(job, next);
+        else if (vsm_coming_count(back, VSM_COMING_BEGUN) == 0)
                 leave_all(job, available, NULL);
         else
                 /* what was reckoned for one that does not come after all may do */
@@ -335,7 +290,7 @@ static void memory_done(VsmTask *task, void *userdata) {
                 leave_all(job, 0, task->error);
         } else if (!back->cancel)
                 choose(job, MIN(t->available, back->budget));
-        show_progress(job);
+        vsm_bring_back_show(job);
         vsm_bring_back_step(job);
 }
 
@@ -351,15 +306,26 @@ static void ask_for_memory(VsmJob *job) {
 void vsm_bring_back_step(VsmJob *job) {
         VsmBringBack *back = job->back;
 
-        if (back->ending || back->asking || back->looking > 0)
+        if (back->ending || back->waiting || back->asking || back->looking > 0)
                 return;
 
-        if (back->cancel || count(back, VSM_COMING_WAITING) == 0) {
-                if (count(back, VSM_COMING_BEGUN) == 0)
-                        end(job);
+        if (back->cancel || vsm_coming_count(back, VSM_COMING_WAITING) == 0) {
+                if (vsm_coming_count(back, VSM_COMING_BEGUN) == 0)
+                        vsm_bring_back_end(job);
                 return;
         }
 
         if (!back->no_room && !link_is_taken(job))
                 ask_for_memory(job);
+}
+
+void vsm_bring_back_adopt(VsmJob *parent, VsmJob *child, const VsmStoredJob *stored) {
+        VsmComing *coming = vsm_coming_find(parent, child->system_uuid);
+
+        if (!coming)
+                return;
+
+        coming->state = VSM_COMING_BEGUN;
+        coming->order = ++parent->back->begun;
+        vsm_fetch_job_recover(child, stored, coming->away->autostart, &events);
 }

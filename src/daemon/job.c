@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "daemon/bring-back.h"
 #include "daemon/check-job.h"
 #include "daemon/fetch-job.h"
 #include "daemon/job-keep.h"
@@ -312,6 +313,7 @@ void vsm_job_free(VsmJob *job) {
         vsm_request_free(job->request);
         vsm_check_job_free(job->check);
         vsm_fetch_job_free(job->fetch);
+        vsm_bring_back_free(job->back);
         vsm_move_job_free(job->move);
         g_clear_pointer(&job->reasons, g_variant_unref);
         g_free(job->path);

@@ -34,6 +34,7 @@ typedef enum {
 typedef struct VsmMoveJob VsmMoveJob; /* move.c */
 typedef struct VsmCheckJob VsmCheckJob; /* check-job.c */
 typedef struct VsmFetchJob VsmFetchJob; /* fetch-job.c */
+typedef struct VsmBringBack VsmBringBack; /* bring-back.c */
 
 typedef struct VsmJob {
         VsmManager *manager;
@@ -71,6 +72,8 @@ typedef struct VsmJob {
         VsmCheckJob *check;             /* the same, of a check */
 
         VsmFetchJob *fetch;             /* the same, of one that brings a guest home */
+
+        VsmBringBack *back;             /* of a bring-back, also after its end; NULL for other kinds */
 
         /* What comes after vsm_job_accept() has answered. */
         void (*begin)(struct VsmJob *job);
