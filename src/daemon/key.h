@@ -26,7 +26,7 @@ typedef struct VsmKey VsmKey;
 
 struct VsmKey {
         const char *name;               /* NULL ends a table */
-        const char *type;               /* on the bus: b q u t s as aa{sv} */
+        const char *type;               /* on the bus: b q u t s as ao aa{sv} */
 
         /* What would be right, to stand after "must be"; NULL for integers: made from the range. */
         const char *want;
