@@ -30,8 +30,7 @@ int vsm_job_check_limits(VsmManager *manager, uid_t caller, sd_bus_error *error)
         return 0;
 }
 
-/* As vsm_polkit_check(), but the owner is not asked about. */
-static int authorize(VsmJob *job, sd_bus_message *call, sd_bus_error *error) {
+int vsm_job_authorize(VsmJob *job, sd_bus_message *call, sd_bus_error *error) {
         const VsmMember *member = vsm_member_find(sd_bus_message_get_interface(call),
                                                   sd_bus_message_get_member(call));
         char *details[] = {
@@ -108,7 +107,7 @@ int vsm_job_method_request_state_change(sd_bus_message *call, void *userdata, sd
         if (timeout != 0)
                 return refuse(error, VSM_ERROR_NOT_SUPPORTED, "TimeoutPeriod has to be 0 here.");
 
-        r = authorize(job, call, error);
+        r = vsm_job_authorize(job, call, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
 
@@ -123,7 +122,7 @@ int vsm_job_method_kill(sd_bus_message *call, void *userdata, sd_bus_error *erro
         if (r < 0)
                 return r;
 
-        r = authorize(job, call, error);
+        r = vsm_job_authorize(job, call, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
 
@@ -133,7 +132,7 @@ int vsm_job_method_kill(sd_bus_message *call, void *userdata, sd_bus_error *erro
         return cancel(job, call, true, error);
 }
 
-static int reply_variant(sd_bus_message *call, GVariant *value) {
+int vsm_job_reply(sd_bus_message *call, GVariant *value) {
         g_autoptr(GVariant) owned = g_variant_take_ref(value);
         g_autoptr(sd_bus_message) reply = NULL;
         int r;
@@ -157,26 +156,26 @@ int vsm_job_method_get_error(sd_bus_message *call, void *userdata, sd_bus_error 
         g_autoptr(GVariant) errors = NULL;
         int r;
 
-        r = authorize(job, call, error);
+        r = vsm_job_authorize(job, call, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
 
         errors = g_variant_take_ref(errors_of(job));
         if (g_variant_n_children(errors) == 0)
-                return reply_variant(call, g_variant_new_array(G_VARIANT_TYPE("{sv}"), NULL, 0));
+                return vsm_job_reply(call, g_variant_new_array(G_VARIANT_TYPE("{sv}"), NULL, 0));
 
-        return reply_variant(call, g_variant_get_child_value(errors, 0));
+        return vsm_job_reply(call, g_variant_get_child_value(errors, 0));
 }
 
 int vsm_job_method_get_error_ex(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         VsmJob *job = userdata;
         int r;
 
-        r = authorize(job, call, error);
+        r = vsm_job_authorize(job, call, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
 
-        return reply_variant(call, errors_of(job));
+        return vsm_job_reply(call, errors_of(job));
 }
 
 int vsm_job_method_get_request(sd_bus_message *call, void *userdata, sd_bus_error *error) {
@@ -184,13 +183,14 @@ int vsm_job_method_get_request(sd_bus_message *call, void *userdata, sd_bus_erro
         GVariantDict dict;
         int r;
 
-        r = authorize(job, call, error);
+        r = vsm_job_authorize(job, call, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
 
-        g_variant_dict_init(&dict, job->request ? job->request->accepted : NULL);
-        g_variant_dict_insert(&dict, "Address", "s", job->address ?: "");
-        return reply_variant(call, g_variant_dict_end(&dict));
+        g_variant_dict_init(&dict, job->request ? job->request->accepted : job->options);
+        if (job->request)
+                g_variant_dict_insert(&dict, "Address", "s", job->address ?: "");
+        return vsm_job_reply(call, g_variant_dict_end(&dict));
 }
 
 int vsm_job_method_set_parameters(sd_bus_message *call, void *userdata, sd_bus_error *error) {
@@ -208,7 +208,7 @@ int vsm_job_method_set_parameters(sd_bus_message *call, void *userdata, sd_bus_e
         if (e)
                 return vsm_bus_fail(error, e);
 
-        r = authorize(job, call, error);
+        r = vsm_job_authorize(job, call, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
 
@@ -226,7 +226,7 @@ int vsm_job_method_start_post_copy(sd_bus_message *call, void *userdata, sd_bus_
         VsmJob *job = userdata;
         int r;
 
-        r = authorize(job, call, error);
+        r = vsm_job_authorize(job, call, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
 

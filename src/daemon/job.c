@@ -7,6 +7,7 @@
 
 #include "daemon/bring-back.h"
 #include "daemon/check-job.h"
+#include "daemon/evacuation-internal.h"
 #include "daemon/fetch-job.h"
 #include "daemon/job-keep.h"
 #include "daemon/job-methods.h"
@@ -72,6 +73,10 @@ static const char* caption_of(const VsmJob *job) {
         case VSM_JOB_TYPE_CHECK_STORAGE:
         case VSM_JOB_TYPE_CHECK_STORAGE_MIGRATION:
                 return "Checking Storage";
+        case VSM_JOB_TYPE_EVACUATION:
+                return "Evacuating Host";
+        case VSM_JOB_TYPE_BRING_BACK:
+                return "Bringing Virtual Systems Back";
         case VSM_JOB_TYPE_QUIESCE:
                 return "Quiescing Migration Service";
         default:
@@ -314,6 +319,8 @@ void vsm_job_free(VsmJob *job) {
         vsm_check_job_free(job->check);
         vsm_fetch_job_free(job->fetch);
         vsm_bring_back_free(job->back);
+        vsm_evacuation_free(job->evacuation);
+        g_clear_pointer(&job->options, g_variant_unref);
         vsm_move_job_free(job->move);
         g_clear_pointer(&job->reasons, g_variant_unref);
         g_free(job->path);
@@ -478,8 +485,25 @@ void vsm_job_remove_in(VsmJob *job, uint64_t usec) {
                 vsm_log(LOG_WARNING, "Cannot arrange the removal of job %" PRIu64 "; it stays.", job->number);
 }
 
+static void remove_children(VsmManager *manager, uint64_t parent) {
+        g_autoptr(GPtrArray) children = g_ptr_array_new();
+        GHashTableIter iter;
+        VsmJob *job;
+
+        g_hash_table_iter_init(&iter, manager->jobs);
+        while (g_hash_table_iter_next(&iter, NULL, (void**) &job))
+                if (job->parent == parent)
+                        g_ptr_array_add(children, job);
+
+        for (guint i = 0; i < children->len; i++)
+                vsm_job_remove(children->pdata[i]);
+}
+
 void vsm_job_remove(VsmJob *job) {
         VsmManager *manager = job->manager;
+
+        if (job->evacuation)
+                remove_children(manager, job->number);
 
         vsm_bus_removed(manager->bus, job->path);
         (void) g_hash_table_remove(manager->jobs, &job->number);
@@ -585,5 +609,8 @@ void vsm_job_end(VsmJob *job, VsmJobState state, VsmError code, const char *sent
 
         if (!job->delete_on_end)
                 vsm_job_keep(job);
-        vsm_job_remove_in(job, job->delete_on_end ? 0 : VSM_JOB_RETENTION_USEC);
+
+        /* a child stays as long as its parent */
+        if (job->delete_on_end || !vsm_job_find(job->manager, job->parent))
+                vsm_job_remove_in(job, job->delete_on_end ? 0 : VSM_JOB_RETENTION_USEC);
 }

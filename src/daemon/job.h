@@ -35,6 +35,7 @@ typedef struct VsmMoveJob VsmMoveJob; /* move.c */
 typedef struct VsmCheckJob VsmCheckJob; /* check-job.c */
 typedef struct VsmFetchJob VsmFetchJob; /* fetch-job.c */
 typedef struct VsmBringBack VsmBringBack; /* bring-back.c */
+typedef struct VsmEvacuation VsmEvacuation; /* evacuation.c */
 
 typedef struct VsmJob {
         VsmManager *manager;
@@ -42,7 +43,8 @@ typedef struct VsmJob {
         char *path;
         uint16_t type;                  /* VSM_JOB_TYPE_* */
         uint64_t parent;                /* the evacuation or bring-back that it belongs to; 0 = none */
-        VsmRequest *request;
+        VsmRequest *request;            /* NULL: of an evacuation, a bring-back or a quiesce */
+        GVariant *options;              /* a{sv}, in its place, for the first two; NULL = none */
         char system_uuid[VSM_UUID_SIZE];
         char *system_name;
         char *owner;
@@ -75,8 +77,13 @@ typedef struct VsmJob {
 
         VsmBringBack *back;             /* of a bring-back, also after its end; NULL for other kinds */
 
+        VsmEvacuation *evacuation;      /* what a parent has besides, also after the end; NULL for other kinds */
+
         /* What comes after vsm_job_accept() has answered. */
         void (*begin)(struct VsmJob *job);
+
+        /* It could not be written down, and goes: what was done for it is taken back. NULL = nothing was. */
+        void (*refused)(struct VsmJob *job, const GError *error);
 
         /* How other kinds are cancelled; it sets the state. NULL: they cannot be. */
         void (*cancel)(struct VsmJob *job, bool kill);
@@ -113,7 +120,7 @@ void vsm_job_end(VsmJob *job, VsmJobState state, VsmError code, const char *sent
 /* It has ended, and stays for so long. */
 void vsm_job_remove_in(VsmJob *job, uint64_t usec);
 
-/* Says that it goes, and frees it. */
+/* Says that it goes, and frees it; its children go before it. */
 void vsm_job_remove(VsmJob *job);
 
 /* A system came or went: VirtualSystem of its jobs is another. */

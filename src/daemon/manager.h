@@ -25,6 +25,7 @@ typedef struct VsmQueue VsmQueue;
 typedef struct VsmNetworks VsmNetworks;
 typedef struct VsmHosts VsmHosts;
 typedef struct VsmRollback VsmRollback;
+typedef struct VsmEvacuations VsmEvacuations;
 
 typedef struct VsmManager {
         sd_event *event;
@@ -44,6 +45,7 @@ typedef struct VsmManager {
         VsmNetworks *networks;
         VsmHosts *hosts;
         VsmRollback *rollback;
+        VsmEvacuations *evacuations;
         GHashTable *systems;            /* UUID (borrowed) -> VsmSystem*, owned */
         GHashTable *planned;            /* UUID (borrowed) -> VsmPlannedSystem*, owned */
         GHashTable *refreshing;         /* UUID -> looks at a domain that are on their way, system-watch.c */

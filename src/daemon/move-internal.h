@@ -14,6 +14,7 @@ struct VsmMoveJob {
         bool ending;                    /* the outcome is known and being written down */
         GVariant *found;                /* aa{sv}: what stood against it before libvirt's call; NULL = nothing */
 
+        bool held;                      /* by the pace of an evacuation: at a token bandwidth, prepared for its turn */
         uint64_t bandwidth;             /* bytes/s, as libvirt was told last; 0 = no limit */
         uint64_t bandwidth_begun;       /* the same, with its call: that one counts when memory begins to move */
 

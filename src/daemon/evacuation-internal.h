@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "daemon/evacuation-record.h"
+#include "daemon/evacuation.h"
+#include "daemon/plan.h"
+
+/* What the files of an evacuation, and of a bring-back, share. Bus thread only, but for what says so. */
+
+typedef struct VsmEvacuationRun VsmEvacuationRun;       /* evacuation-run.c */
+
+/* What is known between evacuations. */
+struct VsmEvacuations {
+        bool starting;                  /* one is about to be accepted */
+        uint64_t rate;                  /* bytes/s that went out together, as last seen; 0 = not known */
+        GPtrArray *plans;               /* that were shown, evacuation-methods.c */
+        VsmEvacuationRecord *last;      /* of the last one, or of the one that was not at its end; NULL = none */
+};
+
+/* What a parent job has besides (job->evacuation): what its interface Job.Evacuation shows. */
+struct VsmEvacuation {
+        unsigned total, done, failed;
+        GVariant *plan;                 /* aa{sv}; never NULL */
+        GVariant *leftovers;            /* aa{sv}; never NULL */
+        VsmEvacuationRun *run;          /* of Evacuate, until its end */
+};
+
+VsmEvacuation* vsm_evacuation_new(void);
+void vsm_evacuation_free(VsmEvacuation *evacuation);
+
+/* ---- the parent, whichever (evacuation.c) ---- */
+
+/* VSM_ERROR_INVALID_STATE naming the job when an evacuation or a bring-back runs already, or is just being started. */
+bool vsm_evacuation_check_idle(VsmManager *manager, GError **error);
+
+/* From here to vsm_job_accept() nobody else starts one. */
+void vsm_evacuation_starting(VsmManager *manager, bool starting);
+
+/* For vsm_job_accept(), without system and request. options: a{sv}, as accepted; kept, and shown by GetRequest. */
+VsmJob* vsm_evacuation_job_new(VsmManager *manager, uint16_t type, GVariant *options);
+
+/* Total, Done and Failed. */
+void vsm_evacuation_show(VsmJob *job, unsigned total, unsigned done, unsigned failed);
+
+/* Floating ones are taken. */
+void vsm_evacuation_set_plan(VsmJob *job, GVariant *plan);
+void vsm_evacuation_set_leftovers(VsmJob *job, GVariant *leftovers);
+
+/* A child came or went. */
+void vsm_evacuation_jobs_changed(VsmJob *job);
+
+/* Written down, then told; children and parent go together, some time later. sentence: static; public. */
+void vsm_evacuation_end(VsmJob *job, VsmJobState state, VsmError code, const char *sentence);
+
+/* "/org/.../system/<uuid>", also of one that has gone; g_free() it. */
+char* vsm_evacuation_system_path(const char *uuid);
+
+/* On the store lane, in the order of the calls; what cannot be written is logged. add takes away. */
+void vsm_evacuation_away_add(VsmManager *manager, VsmAway *away);
+void vsm_evacuation_away_forget(VsmManager *manager, const char *uuid); /* NULL = all */
+
+/* ---- planning (evacuation-plan.c) ---- */
+
+typedef struct VsmPlannedHost {
+        char *name;
+        char **names;                   /* all that mean it, for AllowedHosts */
+        uint16_t priority;
+        uint64_t limit;                 /* MemoryLimit; 0 = none */
+        uint64_t first;                 /* bytes that could be had there when this evacuation first looked; 0 = now */
+        uint64_t given;                 /* bytes of guests that went there since, or are on their way */
+        uint64_t coming;                /* of these, what has not arrived yet */
+        uint64_t memory;                /* for guests, of all that */
+        VsmHostFacts *facts;            /* NULL: it could not be asked */
+        GVariant *reasons;              /* aa{sv}: why not; NULL = it was asked */
+} VsmPlannedHost;
+
+void vsm_planned_host_free(VsmPlannedHost *host);
+
+/* What is to be planned, and what came of it. Belongs to one thread at a time. */
+typedef struct VsmPlanned {
+        char **uuids;                   /* wanted ones */
+        VsmChain fallback;              /* of those whose policy names none */
+        uint64_t deadline;              /* length, from now; 0 = none */
+        uint64_t link_rate;             /* bytes/s, as last seen; 0 = not known */
+        uint64_t max_rate;              /* bytes/s, that the settings allow; 0 = no limit */
+        GHashTable *levels;             /* UUID -> methods of its chain that are over */
+        GHashTable *against;            /* "UUID host" -> aa{sv}: what stands against it there */
+        GHashTable *checked;            /* "UUID host" of those pairs that were checked in full */
+
+        GPtrArray *hosts;               /* VsmPlannedHost */
+        GPtrArray *guests;              /* VsmGuestFacts */
+        GArray *chains;                 /* VsmChain, of each guest, what is left of it */
+        VsmPlan *plan;
+} VsmPlanned;
+
+VsmPlanned* vsm_planned_new(char **uuids);
+void vsm_planned_free(VsmPlanned *planned);
+
+/* Adds what was found, of one host, or with host NULL of all that are there. */
+void vsm_planned_add_against(VsmPlanned *planned, const char *uuid, const char *host, GVariant *reasons);
+
+/* All enabled Hosts, or those of these names. */
+void vsm_planned_add_hosts(VsmPlanned *planned, VsmManager *manager, char **names);
+
+/* Any thread; libvirt is not asked. Makes plan of guests and hosts. */
+void vsm_planned_place(VsmPlanned *planned);
+
+/* What the chain of a guest is, all of it. Any thread. */
+VsmChain vsm_planned_chain(GVariant *policy, const VsmChain *fallback);
+
+/* aa{sv}, with the keys of the contract. */
+GVariant* vsm_planned_to_variant(const VsmPlanned *planned);
+
+typedef struct VsmPlanning VsmPlanning;
+
+/* Asks guests and hosts, makes the plan, and checks in full as many of its pairs as the time (µs) allows; then done
+ * gets it, or NULL and an error. Takes planned. Freeing the planning forgets it: done is not called. */
+typedef void (*VsmPlanningDone)(VsmManager *manager, VsmPlanned *planned, const GError *error, void *userdata);
+VsmPlanning* vsm_planning_start(VsmManager *manager, VsmPlanned *planned, uint64_t time, VsmPlanningDone done,
+                                void *userdata);
+void vsm_planning_free(VsmPlanning *planning);
+
+/* The plan that was shown under this PlanID, if it still holds; else VSM_ERROR_INVALID_STATE. It is given away. */
+VsmPlanned* vsm_evacuation_take_plan(VsmManager *manager, const char *id, uid_t caller, VsmEvacuationOptions **options,
+                                     GError **error);
+
+/* ---- running (evacuation-run.c) ---- */
+
+/* planned NULL: a plan is made first. Takes both. again: guests that left before, in the same draining, stay away. */
+VsmEvacuationRun* vsm_evacuation_run_new(VsmJob *job, VsmEvacuationOptions *options, VsmPlanned *planned);
+void vsm_evacuation_run_free(VsmEvacuationRun *run);
+
+/* The job is on the bus. */
+void vsm_evacuation_run_begin(VsmJob *job);
+void vsm_evacuation_run_cancel(VsmJob *job, bool kill);
