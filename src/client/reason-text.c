@@ -120,15 +120,12 @@ static const VsmReasonText table[] = {
         { "no-space",
           N_("Host '%1' has no room for disk '%2' (%3 MiB) in '%4'"),
           N_("Free space there, or choose another pool.") },
-<<<<<<< HEAD
-        { "not-brought-home",
-          N_("System '%1' could not be brought home"),
-          NULL },
-=======
         { "no-time-to-save",
           N_("There is no time to save the memory of system '%1' to the disk of this host"),
           N_("Allow more time.") },
->>>>>>> planner
+        { "not-brought-home",
+          N_("System '%1' could not be brought home"),
+          NULL },
         { "not-enough-huge-pages",
           N_("Host '%1' has %2 free huge pages of %4 KiB, the system needs %3"),
           N_("Set more of them apart there, or choose another host.") },

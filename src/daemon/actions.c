@@ -35,7 +35,7 @@ static const VsmMember members[] = {
         MANAGER("Predict",                                VSM_ACTION_CHECK,           false),
         MANAGER("PlanEvacuation",                         VSM_ACTION_CHECK,           false),
         MANAGER("Evacuate",                               VSM_ACTION_EVACUATE,        false),
-        MANAGER("BringBack",                              VSM_ACTION_EVACUATE,        false),
+        MANAGER("BringBack",                              VSM_ACTION_EVACUATE,        true),
         MANAGER("ListHistory",                            VSM_ACTION_INSPECT,         true),
 
         JOB("RequestStateChange",                         VSM_ACTION_CANCEL),
@@ -46,8 +46,8 @@ static const VsmMember members[] = {
 
         { VSM_INTERFACE_TRANSFER,   "SetParameters",      VSM_ACTION_CANCEL,          true  },
         { VSM_INTERFACE_TRANSFER,   "StartPostCopy",      VSM_ACTION_MIGRATE,         false },
-        { VSM_INTERFACE_EVACUATION, "GetPlan",            VSM_ACTION_INSPECT,         false },
-        { VSM_INTERFACE_EVACUATION, "GetLeftovers",       VSM_ACTION_INSPECT,         false },
+        { VSM_INTERFACE_EVACUATION, "GetPlan",            VSM_ACTION_INSPECT,         true  },
+        { VSM_INTERFACE_EVACUATION, "GetLeftovers",       VSM_ACTION_INSPECT,         true  },
         { VSM_INTERFACE_PLANNED,    "Destroy",            VSM_ACTION_MIGRATE,         true  },
 
         /* a property, written with org.freedesktop.DBus.Properties.Set */

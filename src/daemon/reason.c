@@ -121,15 +121,12 @@ static const VsmReasonInfo table[] = {
         { "no-space", VSM_SEVERITY_ERROR,
           "Host '%1' has no room for disk '%2' (%3 MiB) in '%4'",
           "Free space there, or choose another pool." },
-<<<<<<< HEAD
-        { "not-brought-home", VSM_SEVERITY_ERROR,
-          "System '%1' could not be brought home",
-          NULL },
-=======
         { "no-time-to-save", VSM_SEVERITY_WARNING,
           "There is no time to save the memory of system '%1' to the disk of this host",
           "Allow more time." },
->>>>>>> planner
+        { "not-brought-home", VSM_SEVERITY_ERROR,
+          "System '%1' could not be brought home",
+          NULL },
         { "not-enough-huge-pages", VSM_SEVERITY_ERROR,
           "Host '%1' has %2 free huge pages of %4 KiB, the system needs %3",
           "Set more of them apart there, or choose another host." },
