@@ -7,7 +7,6 @@
 #include "daemon/evacuation-internal.h"
 #include "daemon/log.h"
 #include "daemon/service.h"
-#include "daemon/system.h"
 #include "shared/cleanup.h"
 
 static void coming_free(void *p) {
@@ -93,6 +92,10 @@ static void forget_free(VsmTask *task) {
 static void forget(VsmManager *manager, const char *uuid) {
         ForgetTask *t = vsm_task_new(ForgetTask, forget_run, forget_done, forget_free);
 
+        /* what is known of the last one is read at start only */
+        if (manager->evacuations->last)
+                (void) vsm_bring_back_record_wake(manager->evacuations->last, uuid);
+
         t->store = manager->store;
         t->uuid = g_strdup(uuid);
         vsm_worker_push(manager->worker, VSM_LANE_STORE, &t->task);
@@ -104,11 +107,12 @@ static GVariant* no_reasons(void) {
         return g_variant_new_array(G_VARIANT_TYPE_VARDICT, NULL, 0);
 }
 
-static void add_guest(GVariantDict *dict, VsmJob *job, const VsmComing *coming) {
-        VsmSystem *system = vsm_system_find(job->manager, coming->away->uuid);
+/* The path of a System says its UUID also while it is not here: with that it can be asked for again. */
+static void add_guest(GVariantDict *dict, const VsmComing *coming) {
+        g_autofree char *path = vsm_evacuation_system_path(coming->away->uuid);
 
         g_variant_dict_init(dict, NULL);
-        g_variant_dict_insert(dict, "System", "o", system ? vsm_system_path(system) : "/");
+        g_variant_dict_insert(dict, "System", "o", path);
         g_variant_dict_insert(dict, "SystemName", "s", coming->away->name);
         g_variant_dict_insert_value(dict, "Reasons", coming->reasons ?: no_reasons());
 }
@@ -123,7 +127,7 @@ static void show_plan(VsmJob *job) {
         for (size_t i = 0; i < n; i++) {
                 GVariantDict dict;
 
-                add_guest(&dict, job, order[i]);
+                add_guest(&dict, order[i]);
                 g_variant_dict_insert(&dict, "DestinationHost", "s", vsm_service_host_name(job->manager));
                 g_variant_dict_insert(&dict, "Method", "s", vsm_away_moved(order[i]->away) ? "live" : "start");
                 g_variant_dict_insert(&dict, "Order", "u", (uint32_t) i + 1);
@@ -147,7 +151,7 @@ static void show_leftovers(VsmJob *job) {
                 if (!waits && coming->state != VSM_COMING_LEFT && coming->state != VSM_COMING_FORGOTTEN)
                         continue;
 
-                add_guest(&dict, job, coming);
+                add_guest(&dict, coming);
                 g_variant_builder_add_value(&builder, g_variant_dict_end(&dict));
         }
 
@@ -210,6 +214,10 @@ void vsm_bring_back_end(VsmJob *job) {
                                    VSM_ERROR_CANCELLED,
                                    "It was cancelled. Those that have not come home stay where they are, and can be "
                                    "brought back later.");
+        else if (back->rebooted)
+                vsm_evacuation_end(job, VSM_JOB_STATE_EXCEPTION, VSM_ERROR_FAILED,
+                                   "The host was restarted before it had come to its end. Those that have not come "
+                                   "home can be brought back anew.");
         else if (!left)
                 vsm_evacuation_end(job, VSM_JOB_STATE_COMPLETED, 0, NULL);
         else if (vsm_coming_count(back, VSM_COMING_HOME) + back->home_before == 0)

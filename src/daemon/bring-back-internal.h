@@ -37,6 +37,7 @@ struct VsmBringBack {
         bool starting;                  /* one that slept here is being read back */
         bool no_room;                   /* until one that was begun has ended */
         bool cancel, kill;
+        bool rebooted;                  /* it began in an earlier boot of the host: it is not gone on with */
         bool ending;
         unsigned begun;
         unsigned home_before;           /* of an earlier run of the daemon */

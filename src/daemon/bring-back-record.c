@@ -82,11 +82,26 @@ static bool forget_away(VsmStore *store, const char *uuid, GError **error) {
         return vsm_evacuation_record_set_away(store, all, error);
 }
 
+bool vsm_bring_back_record_wake(VsmEvacuationRecord *record, const char *uuid) {
+        bool changed = false;
+
+        for (guint i = 0; i < record->leavers->len; i++) {
+                VsmLeaver *leaver = record->leavers->pdata[i];
+
+                if (!is_asleep(leaver) || !g_str_equal(leaver->uuid, uuid))
+                        continue;
+
+                leaver->end = VSM_LEAVING_GONE;
+                changed = true;
+        }
+
+        return changed;
+}
+
 bool vsm_bring_back_record_forget(VsmStore *store, const char *uuid, GError **error) {
         g_autoptr(VsmEvacuationRecord) record = NULL;
         g_autoptr(GError) local = NULL;
         g_autofree char *text = NULL;
-        bool changed = false;
 
         if (!forget_away(store, uuid, error))
                 return false;
@@ -97,17 +112,7 @@ bool vsm_bring_back_record_forget(VsmStore *store, const char *uuid, GError **er
                 return false;
         }
 
-        for (guint i = 0; record && i < record->leavers->len; i++) {
-                VsmLeaver *leaver = record->leavers->pdata[i];
-
-                if (!is_asleep(leaver) || !g_str_equal(leaver->uuid, uuid))
-                        continue;
-
-                leaver->end = VSM_LEAVING_GONE;
-                changed = true;
-        }
-
-        if (!changed)
+        if (!record || !vsm_bring_back_record_wake(record, uuid))
                 return true;
 
         text = vsm_evacuation_record_to_text(record);

@@ -12,5 +12,8 @@ GPtrArray* vsm_bring_back_record_read(VsmStore *store, char **systems, GError **
 /* It is not away any more. Only from the store lane: what is read is written back. */
 bool vsm_bring_back_record_forget(VsmStore *store, const char *uuid, GError **error);
 
+/* The same in a record that was read: it does not sleep here any more. False when it did not. */
+bool vsm_bring_back_record_wake(VsmEvacuationRecord *record, const char *uuid);
+
 /* False: it is on this host, and sleeps. */
 bool vsm_away_moved(const VsmAway *away);

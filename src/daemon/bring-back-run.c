@@ -288,7 +288,7 @@ static void memory_done(VsmTask *task, void *userdata) {
         if (task->error) {
                 vsm_log(LOG_WARNING, "%s", task->error->message);
                 leave_all(job, 0, task->error);
-        } else if (!back->cancel)
+        } else if (!back->cancel && !back->rebooted)
                 choose(job, MIN(t->available, back->budget));
         vsm_bring_back_show(job);
         vsm_bring_back_step(job);
@@ -309,7 +309,7 @@ void vsm_bring_back_step(VsmJob *job) {
         if (back->ending || back->waiting || back->asking || back->looking > 0)
                 return;
 
-        if (back->cancel || vsm_coming_count(back, VSM_COMING_WAITING) == 0) {
+        if (back->cancel || back->rebooted || vsm_coming_count(back, VSM_COMING_WAITING) == 0) {
                 if (vsm_coming_count(back, VSM_COMING_BEGUN) == 0)
                         vsm_bring_back_end(job);
                 return;

@@ -27,7 +27,8 @@ static void on_drained(VsmManager *manager, const GError *error, void *userdata)
                 vsm_log(LOG_ERR, "This host goes on draining: %s", error->message);
 
         job->back->waiting = false;
-        vsm_bring_back_look(job);
+        if (!job->back->cancel && !job->back->rebooted)
+                vsm_bring_back_look(job);
         vsm_bring_back_step(job);
 }
 
@@ -37,7 +38,7 @@ static void run(VsmJob *job) {
         vsm_job_set_state(job, VSM_JOB_STATE_RUNNING);
         vsm_bring_back_show(job);
 
-        if (vsm_draining(job->manager))
+        if (vsm_draining(job->manager) && !job->back->rebooted)
                 vsm_draining_set(job->manager, false, false, on_drained, GSIZE_TO_POINTER(job->number));
         else
                 on_drained(job->manager, NULL, GSIZE_TO_POINTER(job->number));
@@ -276,6 +277,7 @@ static void recover_parent(VsmManager *manager, const VsmStoredJob *stored, GPtr
         vsm_bring_back_make(job, g_steal_pointer(&options));
         job->back->cancel = stored->cancel > 0;
         job->back->kill = stored->cancel == 5;
+        job->back->rebooted = !g_str_equal(stored->boot_id, manager->boot_id);
         take_stored(job, stored);
 
         t = vsm_task_new(RecoverTask, recover_run, recover_done, recover_free);

@@ -496,6 +496,17 @@ void vsm_fetch_job_recover(VsmJob *job, const VsmStoredJob *stored, bool autosta
 
         make_fetch(job, stored->source, autostart, events);
         job->started = stored->started;
+
+        /* nothing was done for it, and nobody waits for it any more */
+        if (!stored->begun && !g_str_equal(stored->boot_id, job->manager->boot_id)) {
+                static const VsmTransferStats nothing = {};
+                g_autoptr(GError) error = g_error_new_literal(VSM_ERROR, VSM_ERROR_INVALID_STATE,
+                                                              "The host was restarted before it began.");
+
+                take_outcome(job, VSM_MOVE_STAYED, &nothing, error);
+                return;
+        }
+
         run(job, stored->begun ? &facts : NULL);
         if (stored->cancel > 0)
                 vsm_fetch_job_cancel(job, stored->cancel == 5);
