@@ -23,6 +23,8 @@ static void test_record(Place *place, const void *data G_GNUC_UNUSED) {
         in->plan = g_variant_ref_sink(g_variant_new_parsed("[{'Order': <uint32 1>}]"));
         leaver->end = VSM_LEAVING_SHUT_DOWN;
         leaver->level = 4;
+        leaver->autostart = true;
+        leaver->running = false;
         g_ptr_array_add(in->leavers, leaver);
         g_ptr_array_add(in->leavers, vsm_leaver_new("u-2", "b"));
         g_strfreev(in->out);
@@ -43,6 +45,8 @@ static void test_record(Place *place, const void *data G_GNUC_UNUSED) {
         g_assert_cmpstr(leaver->name, ==, "g\303\274st'\"");
         g_assert_cmpint(leaver->end, ==, VSM_LEAVING_SHUT_DOWN);
         g_assert_cmpuint(leaver->level, ==, 4);
+        g_assert_true(leaver->autostart);
+        g_assert_false(leaver->running);
         leaver = out->leavers->pdata[1];
         g_assert_cmpint(leaver->end, ==, VSM_LEAVING_WAITS);
         g_assert_cmpuint(g_variant_n_children(leaver->reasons), ==, 0);

@@ -386,6 +386,20 @@ static void test_ends(void) {
         }
 }
 
+/* A wide one and two narrow ones: a trial beside the wide one is in vain, and repeated when a narrow one moves. */
+static void test_ends_mix(void) {
+        World world = world_new(50, 1000);
+
+        world.ends[1] = 26 * MB;
+        world.ends[2] = 26 * MB;
+        add(&world, 220, 0, 0);
+        for (unsigned k = 0; k < 20; k++)
+                add(&world, 220, 0, 1 + k % 2);
+
+        check("a wide host, two narrow ones", &world, 21 * 220 / 50.0 + world.setup);
+        g_assert_cmpuint(world.holds, >, 0);
+}
+
 /* What was tried in vain is not tried all the time. */
 static void test_trials(void) {
         World world = world_new(50, 1000);
@@ -420,6 +434,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/pace/source", test_source);
         g_test_add_func("/pace/source-mix", test_source_mix);
         g_test_add_func("/pace/ends", test_ends);
+        g_test_add_func("/pace/ends-mix", test_ends_mix);
         g_test_add_func("/pace/trials", test_trials);
         g_test_add_func("/pace/limit-in-model", test_limit_in_model);
         return g_test_run();

@@ -38,6 +38,10 @@ static const VsmReasonText table[] = {
         { "definition-replaced",
           N_("Host '%2' has a definition of system '%1' that is off; it is replaced"),
           NULL },
+        { "destination-refuses",
+          N_("Host '%1' takes no guests of other hosts"),
+          N_("Choose another host, or see why: its migration service is being drained, or refuses them by its "
+             "settings.") },
         { "destination-unreachable",
           N_("Host '%1' cannot be reached"),
           N_("See whether it is up, its libvirt listens for the network, the firewall lets its port through,"

@@ -29,12 +29,12 @@ static const VsmMember members[] = {
         SERVICE("StopService",                            VSM_ACTION_MANAGE_SERVICE,  true),
 
         MANAGER("GetSystem",                              VSM_ACTION_QUERY,           true),
-        MANAGER("SetMigrationPolicy",                     VSM_ACTION_MODIFY_SETTINGS, false),
+        MANAGER("SetMigrationPolicy",                     VSM_ACTION_MODIFY_SETTINGS, true),
         MANAGER("AddHost",                                VSM_ACTION_MODIFY_SETTINGS, true),
         MANAGER("RemoveHost",                             VSM_ACTION_MODIFY_SETTINGS, true),
         MANAGER("Predict",                                VSM_ACTION_CHECK,           false),
-        MANAGER("PlanEvacuation",                         VSM_ACTION_CHECK,           false),
-        MANAGER("Evacuate",                               VSM_ACTION_EVACUATE,        false),
+        MANAGER("PlanEvacuation",                         VSM_ACTION_CHECK,           true),
+        MANAGER("Evacuate",                               VSM_ACTION_EVACUATE,        true),
         MANAGER("BringBack",                              VSM_ACTION_EVACUATE,        true),
         MANAGER("ListHistory",                            VSM_ACTION_INSPECT,         true),
 

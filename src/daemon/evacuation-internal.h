@@ -14,6 +14,8 @@ struct VsmEvacuations {
         bool starting;                  /* one is about to be accepted */
         uint64_t rate;                  /* bytes/s that went out together, as last seen; 0 = not known */
         GPtrArray *plans;               /* that were shown, evacuation-methods.c */
+        GHashTable *plannings;          /* number -> VsmPlanning, evacuation-plan.c */
+        uint64_t planning;              /* number of the last one */
         VsmEvacuationRecord *last;      /* of the last one, or of the one that was not at its end; NULL = none */
 };
 
@@ -22,6 +24,10 @@ struct VsmEvacuation {
         unsigned total, done, failed;
         GVariant *plan;                 /* aa{sv}; never NULL */
         GVariant *leftovers;            /* aa{sv}; never NULL */
+        bool unfinished;                /* of an earlier run of the daemon, and not taken up yet */
+        bool boot_changed;              /* it began in an earlier boot of the host */
+        uint32_t cancel;                /* the cancel that was written down then: 4 or 5; 0 = none */
+        bool was_draining;              /* the host drained before: those that left then are still away */
         VsmEvacuationRun *run;          /* of Evacuate, until its end */
 };
 
@@ -54,6 +60,9 @@ void vsm_evacuation_end(VsmJob *job, VsmJobState state, VsmError code, const cha
 
 /* "/org/.../system/<uuid>", also of one that has gone; g_free() it. */
 char* vsm_evacuation_system_path(const char *uuid);
+
+/* Those that stayed, as GetLeftovers shows them: aa{sv}, floating. */
+GVariant* vsm_evacuation_leftovers(const VsmEvacuationRecord *record);
 
 /* On the store lane, in the order of the calls; what cannot be written is logged. add takes away. */
 void vsm_evacuation_away_add(VsmManager *manager, VsmAway *away);
@@ -120,16 +129,28 @@ VsmPlanning* vsm_planning_start(VsmManager *manager, VsmPlanned *planned, uint64
                                 void *userdata);
 void vsm_planning_free(VsmPlanning *planning);
 
-/* The plan that was shown under this PlanID, if it still holds; else VSM_ERROR_INVALID_STATE. It is given away. */
-VsmPlanned* vsm_evacuation_take_plan(VsmManager *manager, const char *id, uid_t caller, VsmEvacuationOptions **options,
-                                     GError **error);
+unsigned vsm_planning_count(VsmManager *manager);
+
+/* A plan that was shown (evacuation-methods.c). */
+void vsm_evacuation_shown_free(void *plan);
+
+/* What moves a guest to that host by that method; NULL when this version cannot do it. */
+VsmRequest* vsm_evacuation_request(VsmManager *manager, const char *host, VsmMethod method, unsigned order,
+                                   GError **error);
+
+/* The systems that are wanted (NULL = all active ones), as UUIDs. */
+char** vsm_evacuation_uuids(VsmManager *manager, char **systems);
 
 /* ---- running (evacuation-run.c) ---- */
 
-/* planned NULL: a plan is made first. Takes both. again: guests that left before, in the same draining, stay away. */
-VsmEvacuationRun* vsm_evacuation_run_new(VsmJob *job, VsmEvacuationOptions *options, VsmPlanned *planned);
+/* planned NULL: a plan is made first; record NULL: it is a new one. Takes all three. */
+VsmEvacuationRun* vsm_evacuation_run_new(VsmJob *job, VsmEvacuationOptions *options, VsmPlanned *planned,
+                                         VsmEvacuationRecord *record);
 void vsm_evacuation_run_free(VsmEvacuationRun *run);
 
 /* The job is on the bus. */
 void vsm_evacuation_run_begin(VsmJob *job);
 void vsm_evacuation_run_cancel(VsmJob *job, bool kill);
+
+/* A job of an earlier run of the daemon: a child that went on, or has ended meanwhile. */
+void vsm_evacuation_run_adopt(VsmJob *parent, VsmJob *child);

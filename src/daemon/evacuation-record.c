@@ -9,9 +9,9 @@
 #define KEY_RECORD "Evacuation"
 #define KEY_AWAY   "Away"
 
-/* Job, started, options, plan, leavers (UUID, name, end, level, reasons), hosts that are out. */
-#define RECORD_TYPE  "(tta{sv}aa{sv}a(ssuuaa{sv})as)"
-#define LEAVERS_TYPE "a(ssuuaa{sv})"
+/* Job, started, options, plan, leavers (UUID, name, end, level, autostart, running, reasons), hosts that are out. */
+#define RECORD_TYPE  "(tta{sv}aa{sv}a(ssuubbaa{sv})as)"
+#define LEAVERS_TYPE "a(ssuubbaa{sv})"
 
 /* UUID, name, host, address, since, autostart, running. */
 #define AWAY_TYPE "a(sssstbb)"
@@ -25,6 +25,7 @@ VsmLeaver* vsm_leaver_new(const char *uuid, const char *name) {
 
         leaver->uuid = g_strdup(uuid);
         leaver->name = g_strdup(name);
+        leaver->running = true;
         leaver->reasons = no_dicts();
         return leaver;
 }
@@ -67,8 +68,8 @@ static GVariant* leavers_to_variant(GPtrArray *leavers) {
         for (guint i = 0; i < leavers->len; i++) {
                 const VsmLeaver *l = leavers->pdata[i];
 
-                g_variant_builder_add(&builder, "(ssuu@aa{sv})", l->uuid, l->name, (uint32_t) l->end, l->level,
-                                      l->reasons);
+                g_variant_builder_add(&builder, "(ssuubb@aa{sv})", l->uuid, l->name, (uint32_t) l->end, l->level,
+                                      (gboolean) l->autostart, (gboolean) l->running, l->reasons);
         }
 
         return g_variant_builder_end(&builder);
@@ -100,6 +101,7 @@ static GVariant* parse(const char *what, const char *type, const char *text, GEr
 VsmEvacuationRecord* vsm_evacuation_record_from_text(const char *text, GError **error) {
         g_autoptr(GVariant) value = parse(KEY_RECORD, RECORD_TYPE, text, error), leavers = NULL;
         VsmEvacuationRecord *record;
+        gboolean autostart, running;
         GVariantIter iter;
         VsmLeaver *leaver;
         uint32_t end;
@@ -114,8 +116,10 @@ VsmEvacuationRecord* vsm_evacuation_record_from_text(const char *text, GError **
 
         g_variant_iter_init(&iter, leavers);
         while (leaver = g_new0(VsmLeaver, 1),
-               g_variant_iter_next(&iter, "(ssuu@aa{sv})", &leaver->uuid, &leaver->name, &end, &leaver->level,
-                                   &leaver->reasons)) {
+               g_variant_iter_next(&iter, "(ssuubb@aa{sv})", &leaver->uuid, &leaver->name, &end, &leaver->level,
+                                   &autostart, &running, &leaver->reasons)) {
+                leaver->autostart = autostart;
+                leaver->running = running;
                 /* one of a later version waits, and is looked at */
                 leaver->end = end < _VSM_LEAVING_MAX ? (VsmLeaving) end : VSM_LEAVING_WAITS;
                 g_ptr_array_add(record->leavers, leaver);

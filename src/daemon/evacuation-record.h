@@ -28,6 +28,8 @@ typedef struct VsmLeaver {
         char *name;
         VsmLeaving end;
         uint32_t level;                 /* how far down its chain it is */
+        bool autostart;                 /* the mark that it had here */
+        bool running;                   /* false: somebody had paused it */
         GVariant *reasons;              /* aa{sv}; never NULL */
 } VsmLeaver;
 

@@ -127,6 +127,28 @@ char* vsm_evacuation_system_path(const char *uuid) {
         return g_strconcat(VSM_OBJECT_PATH_SYSTEM "/", g_strdelimit(label, "-", '_'), NULL);
 }
 
+GVariant* vsm_evacuation_leftovers(const VsmEvacuationRecord *record) {
+        GVariantBuilder builder;
+
+        g_variant_builder_init(&builder, G_VARIANT_TYPE("aa{sv}"));
+        for (guint i = 0; i < record->leavers->len; i++) {
+                const VsmLeaver *leaver = record->leavers->pdata[i];
+                g_autofree char *path = vsm_evacuation_system_path(leaver->uuid);
+                GVariantDict dict;
+
+                if (leaver->end != VSM_LEAVING_STAYED && leaver->end != VSM_LEAVING_MEANT_TO_STAY)
+                        continue;
+
+                g_variant_dict_init(&dict, NULL);
+                g_variant_dict_insert(&dict, "System", "o", path);
+                g_variant_dict_insert(&dict, "SystemName", "s", leaver->name);
+                g_variant_dict_insert_value(&dict, "Reasons", leaver->reasons);
+                g_variant_builder_add_value(&builder, g_variant_dict_end(&dict));
+        }
+
+        return g_variant_builder_end(&builder);
+}
+
 #define GETTER(name, signature, expression)                                                             \
         static int property_get_##name(sd_bus *bus, const char *path, const char *interface,            \
                                        const char *property, sd_bus_message *reply, void *userdata,     \

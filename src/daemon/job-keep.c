@@ -2,6 +2,7 @@
 
 /* Bus thread only. */
 
+#include "daemon/evacuation-recover.h"
 #include "daemon/job-keep.h"
 #include "daemon/log.h"
 #include "daemon/move-type.h"
@@ -91,17 +92,27 @@ static void parse(VsmJob *job, const char *text) {
         job->reasons = g_steal_pointer(&reasons);
 }
 
+static bool is_unfinished(VsmManager *manager, uint64_t number) {
+        for (guint i = 0; manager->unfinished && i < manager->unfinished->len; i++)
+                if (((const VsmStoredJob*) manager->unfinished->pdata[i])->number == number)
+                        return true;
+
+        return false;
+}
+
 static void show(VsmManager *manager, const VsmStoredJob *stored, uint64_t left) {
-        VsmRequest *request = vsm_request_from_text(stored->request, NULL);
+        bool is_parent = vsm_job_type_is_parent(stored->type);
+        VsmRequest *request = is_parent ? NULL : vsm_request_from_text(stored->request, NULL);
         VsmSystem *system = vsm_system_find(manager, stored->system);
         VsmJob *job;
 
         /* its history is enough */
-        if (!request)
+        if (!request && !is_parent)
                 return;
 
         job = vsm_job_new(manager, stored->type);
         job->request = request;
+        job->parent = stored->parent;
         g_strlcpy(job->system_uuid, stored->system, sizeof job->system_uuid);
         g_free(job->system_name);
         job->system_name = g_strdup(stored->system_name);
@@ -119,9 +130,13 @@ static void show(VsmManager *manager, const VsmStoredJob *stored, uint64_t left)
         job->started = stored->started;
         job->ended = job->changed = stored->ended;
         parse(job, stored->remains);
+        if (is_parent)
+                (void) vsm_evacuation_restore(job, stored);
 
         vsm_job_publish(job, stored->number);
-        vsm_job_remove_in(job, left);
+        /* a child goes with its parent, which may not be at its end */
+        if (!vsm_job_find(manager, job->parent) && !is_unfinished(manager, job->parent))
+                vsm_job_remove_in(job, left);
         if (system && vsm_job_type_moves(stored->type))
                 vsm_system_set_job(system, job->number);
 }
@@ -134,7 +149,7 @@ void vsm_job_keep_show_all(VsmManager *manager) {
                 const VsmStoredJob *stored = recent->pdata[i];
                 uint64_t gone = now > stored->ended ? now - stored->ended : 0;
 
-                if (gone < VSM_JOB_RETENTION_USEC)
-                        show(manager, stored, VSM_JOB_RETENTION_USEC - gone);
+                /* of an older one the parent is not at its end */
+                show(manager, stored, gone < VSM_JOB_RETENTION_USEC ? VSM_JOB_RETENTION_USEC - gone : 0);
         }
 }

@@ -87,7 +87,8 @@ static int cancel(VsmJob *job, sd_bus_message *call, bool kill, sd_bus_error *er
         if (sd_bus_reply_method_return(call, "u", VSM_RETURN_JOB_STARTED) < 0)
                 return 1;
 
-        if (job->state != VSM_JOB_STATE_SHUTTING_DOWN)
+        /* of an evacuation that starts no more those that run can be cancelled, too */
+        if (job->state != VSM_JOB_STATE_SHUTTING_DOWN || job->evacuation)
                 job->cancel(job, kill);
         return 1;
 }

@@ -332,10 +332,16 @@ void vsm_job_free(VsmJob *job) {
 }
 
 void vsm_job_publish(VsmJob *job, uint64_t number) {
+        VsmJob *parent;
+
         job->number = number;
         job->path = g_strdup_printf(VSM_OBJECT_PATH_JOB "/%" PRIu64, number);
         g_hash_table_insert(job->manager->jobs, &job->number, job);
         vsm_bus_added(job->manager->bus, job->path);
+
+        parent = vsm_job_find(job->manager, job->parent);
+        if (parent && parent->evacuation)
+                vsm_evacuation_jobs_changed(parent);
 }
 
 bool vsm_job_is_unfinished(const VsmJob *job) {

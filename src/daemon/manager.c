@@ -14,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/evacuation-recover.h"
+#include "daemon/evacuation.h"
 #include "daemon/host.h"
 #include "daemon/job-keep.h"
 #include "daemon/job.h"
@@ -120,6 +122,7 @@ static void on_listed(VsmManager *manager) {
         vsm_service_addresses_changed(manager);
         vsm_job_keep_show_all(manager);
         vsm_move_recover_all(manager);
+        vsm_evacuation_recover(manager);
         vsm_rollback_run(manager);
         vsm_manager_update_status(manager);
         take_name(manager);
@@ -303,6 +306,7 @@ static bool open_store(VsmManager *manager, const char *directory, GError **erro
         if (!manager->recent || !vsm_settings_load(manager, error) || !vsm_service_state_load(manager, error))
                 return false;
 
+        vsm_evacuations_load(manager);
         systems = vsm_store_systems(manager->store, error);
         if (!systems)
                 return false;
@@ -321,7 +325,7 @@ static bool register_objects(VsmManager *manager, GError **error) {
         static int (*const registers[])(VsmManager *manager) = {
                 vsm_service_register, vsm_settings_register, vsm_capabilities_register, vsm_lookup_register,
                 vsm_system_register, vsm_job_register, vsm_network_register, vsm_host_register,
-                vsm_planned_system_register,
+                vsm_planned_system_register, vsm_evacuation_register,
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(registers); i++) {
@@ -393,6 +397,7 @@ VsmManager* vsm_manager_new(const VsmManagerOptions *options, GError **error) {
         manager->accepting = g_ptr_array_new();
         manager->queue = vsm_queue_new(manager);
         manager->rollback = vsm_rollback_new(manager);
+        manager->evacuations = vsm_evacuations_new();
         manager->boot_id = read_boot_id();
 
         manager->state = vsm_service_state_new();
@@ -453,6 +458,7 @@ void vsm_manager_free(VsmManager *manager) {
         vsm_networks_free(manager->networks);
         vsm_hosts_free(manager->hosts);
         vsm_rollback_free(manager->rollback);
+        vsm_evacuations_free(manager->evacuations);
         vsm_addresses_free(manager->addresses);
         vsm_bus_free(manager->bus);
         vsm_store_close(manager->store);

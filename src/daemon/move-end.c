@@ -4,6 +4,7 @@
  * down first, then told in the order that clients rely on: the system, the service's counters, the
  * job, and last a system that has left. Bus thread only. */
 
+#include "daemon/evacuation.h"
 #include "daemon/host.h"
 #include "daemon/bandwidth.h"
 #include "daemon/log.h"
@@ -228,6 +229,10 @@ static void end_done(VsmTask *task, void *userdata) {
                 vsm_system_watch_one(manager, job->system_uuid, false, false);
         }
 
+        if (job->parent > 0)
+                vsm_evacuation_child_ended(job);
+        else
+                vsm_evacuation_systems_changed(manager);
         if (*job->request->destination)
                 vsm_host_refresh(manager, job->request->destination);
         vsm_rollback_look(manager);

@@ -5,6 +5,7 @@
  * side does not answer; so a cancel goes on asking, and at the end takes the waiting guest there
  * away. Bus thread only; libvirt is asked on workers, one question at a time. */
 
+#include "daemon/evacuation.h"
 #include "daemon/log.h"
 #include "daemon/move-internal.h"
 #include "daemon/move-type.h"
@@ -89,6 +90,8 @@ static void take_sample(VsmJob *job, const VsmTransferStats *stats) {
         vsm_job_set_stats(job, stats);
         vsm_job_set_verdict(job, verdict_of(job, stats, now - move->moved_mono < 5 * G_USEC_PER_SEC));
         show_progress(job, stats);
+        if (job->parent > 0)
+                vsm_evacuation_child_moved(job);
 }
 
 /* ---- asking libvirt ---- */

@@ -5,6 +5,7 @@
  * which say so. */
 
 #include "daemon/bandwidth.h"
+#include "daemon/evacuation.h"
 #include "daemon/five.h"
 #include "daemon/journal.h"
 #include "daemon/log.h"
@@ -76,6 +77,8 @@ static void show_hand_over(VsmJob *job) {
         vsm_move_job_set_progress(job, job->percent);
         vsm_move_job_set_migration(job, VSM_MIGRATION_STATE_MOVE, VSM_REASON_NONE);
         vsm_bus_flush(job->manager->bus, job->path);
+        if (job->parent > 0)
+                vsm_evacuation_child_moved(job);
 }
 
 static void step_done(VsmTask *task, void *userdata) {
@@ -95,6 +98,8 @@ static void step_done(VsmTask *task, void *userdata) {
                 job->move->begun = true;
                 vsm_move_watch_start(job);
                 vsm_bandwidth_rebalance(job->manager);
+                if (job->parent > 0)
+                        vsm_evacuation_child_moved(job);
                 break;
         case STEP_HANDING_OVER:
                 show_hand_over(job);

@@ -17,6 +17,7 @@
 #define TRIAL_PAUSE (60 * SECOND)       /* after a trial that brought nothing; then twice that, and so on */
 #define TRIAL_PAUSE_MAX (960 * SECOND)
 #define GAIN_NUM 115                    /* what a second lane has to bring, in percent of what was */
+#define SLACK_NUM 85                    /* of what a trial in vain had: below, other lanes move, and it is repeated */
 #define IDLE_PERCENT 50                 /* of what the link has shown: who uses less leaves room for another */
 #define RATE_WINDOW (2 * SECOND)
 #define RATE_SAMPLES 64
@@ -47,6 +48,7 @@ struct VsmPace {
         uint64_t measured, bytes;       /* while as many owned the link as are to */
         uint64_t settled;               /* no measure before */
         uint64_t base;                  /* bytes/s before the trial; 0 = not known */
+        uint64_t failed;                /* bytes/s in the last trial, if it was in vain */
         uint64_t peak;                  /* most that was ever seen */
 
         Sample samples[RATE_SAMPLES];
@@ -246,7 +248,10 @@ static unsigned count_held(const View *view) {
 
 /* Whether it could still turn out that a second lane brings more. */
 static bool may_try(const VsmPace *pace, const View *view) {
-        return !pace->trial && view->now >= pace->next_trial && view->n_lanes > pace->width;
+        if (pace->trial || view->n_lanes <= pace->width)
+                return false;
+
+        return view->now >= pace->next_trial || pace->base < pace->failed / 100 * SLACK_NUM;
 }
 
 /* The next by the plan, if its lane will do, else the lane with most to come. n_lanes: none. */
@@ -359,10 +364,12 @@ static bool try_end(VsmPace *pace, const View *view, VsmPaceStep *ret) {
         measure_reset(pace, view->now);
         if (rate > pace->base / 100 * GAIN_NUM) {
                 pace->base = rate;
+                pace->failed = 0;
                 return false;
         }
 
         pace->width--;
+        pace->failed = rate;
         pace->next_trial = view->now + pace->pause;
         pace->pause = MIN(pace->pause * 2, TRIAL_PAUSE_MAX);
         last = last_released(pace, view);

@@ -6,7 +6,7 @@
 
 #include "daemon/plan-private.h"
 
-#define REPAIR_STEPS 20000000
+#define REPAIR_STEPS 500000
 #define RELIEVE_STEPS 200
 #define EXACT_NODES 500000
 
@@ -16,6 +16,7 @@
 static bool make_room(const VsmPlanCase *c, VsmPlanRoom *room, size_t *hosts, size_t guest, size_t host,
                       size_t *steps) {
 
+        *steps += c->n / 8; /* to look who is there */
         for (size_t i = c->n; i-- > 0;) {
                 size_t other = c->guest_order[i];
 

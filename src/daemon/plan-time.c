@@ -114,8 +114,8 @@ static int key_compare(const void *a, const void *b) {
 
 static void make_order(Run *run, Order order) {
         const VsmPlanCase *c = run->c;
-        g_autofree Key *keys = g_new(Key, c->n);
-        g_autofree double *loads = g_new0(double, c->m);
+        g_autofree Key *keys = g_new(Key, c->n + 1);
+        g_autofree double *loads = g_new0(double, c->m + 1);
 
         for (size_t g = 0; g < c->n; g++)
                 if (run->slots[g].host != VSM_PLAN_NO_HOST)
@@ -328,16 +328,20 @@ static void simulate(const VsmPlanCase *c, VsmPlanSlot *slots, Order order) {
         while (advance(&run));
 }
 
-/* One that ran at less than it was counted on with, and so comes too late: it stays, and the rest is tried anew. */
+/* The one of those that come too late, because they ran at less than they were counted on with, that is needed
+ * least: it stays. */
 static bool drop_late(const VsmPlanCase *c, const VsmPlanSlot *slots, size_t *hosts) {
         size_t worst = VSM_PLAN_NO_HOST;
 
         for (size_t i = 0; c->input->deadline > 0 && i < c->n; i++) {
                 size_t g = c->guest_order[i];
 
-                if (slots[g].host != VSM_PLAN_NO_HOST && slots[g].end > (double) c->input->deadline + 1 &&
-                    (worst == VSM_PLAN_NO_HOST || c->class[g] > c->class[worst] ||
-                     slots[g].end > slots[worst].end))
+                if (hosts[g] == VSM_PLAN_NO_HOST || slots[g].host == VSM_PLAN_NO_HOST ||
+                    slots[g].end <= (double) c->input->deadline + 1)
+                        continue;
+
+                if (worst == VSM_PLAN_NO_HOST || c->class[g] > c->class[worst] ||
+                    (c->class[g] == c->class[worst] && slots[g].end > slots[worst].end))
                         worst = g;
         }
 
@@ -348,9 +352,20 @@ static bool drop_late(const VsmPlanCase *c, const VsmPlanSlot *slots, size_t *ho
         return true;
 }
 
+/* The rest is tried anew without it; when that goes on for long, without more of them. */
+static bool drop_some(const VsmPlanCase *c, const VsmPlanSlot *slots, size_t *hosts, unsigned round) {
+        size_t most = (size_t) 1 << MIN(round / 4, 16), n = 0;
+
+        while (n < most && drop_late(c, slots, hosts))
+                n++;
+
+        return n > 0;
+}
+
 static VsmPlanSlot* schedule_by(const VsmPlanCase *c, const size_t *wanted, Order order) {
         g_autofree size_t *hosts = g_memdup2(wanted, c->n * sizeof(*wanted));
         VsmPlanSlot *slots = g_new(VsmPlanSlot, c->n + 1);
+        unsigned round = 0;
 
         do {
                 for (size_t g = 0; g < c->n; g++)
@@ -362,7 +377,7 @@ static VsmPlanSlot* schedule_by(const VsmPlanCase *c, const size_t *wanted, Orde
                         };
 
                 simulate(c, slots, order);
-        } while (drop_late(c, slots, hosts));
+        } while (drop_some(c, slots, hosts, round++));
 
         return slots;
 }

@@ -39,6 +39,9 @@ static const VsmReasonInfo table[] = {
         { "definition-replaced", VSM_SEVERITY_INFORMATION,
           "Host '%2' has a definition of system '%1' that is off; it is replaced",
           NULL },
+        { "destination-refuses", VSM_SEVERITY_ERROR,
+          "Host '%1' takes no guests of other hosts",
+          "Choose another host, or see why: its migration service is being drained, or refuses them by its settings." },
         { "destination-unreachable", VSM_SEVERITY_ERROR,
           "Host '%1' cannot be reached",
           "See whether it is up, its libvirt listens for the network, the firewall lets its port through, "

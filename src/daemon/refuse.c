@@ -12,6 +12,7 @@
 #include "daemon/refuse.h"
 #include "daemon/service.h"
 #include "shared/error.h"
+#include "shared/names.h"
 
 #define REFUSE_FILE     "refuse"
 #define REFUSE_FILE_NEW "refuse.new"
@@ -20,7 +21,7 @@ char* vsm_refuse_sentence(VsmManager *manager, bool enable_migration) {
         if (enable_migration)
                 return NULL;
 
-        return g_strdup_printf("Host %s takes no guests: the setting EnableVirtualSystemMigration of its "
+        return g_strdup_printf("Host %s " VSM_REFUSAL ": the setting EnableVirtualSystemMigration of its "
                                "migration service is off.", vsm_service_host_name(manager));
 }
 

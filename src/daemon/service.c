@@ -286,9 +286,12 @@ bool vsm_service_accepts(VsmManager *manager, uint16_t type, GError **error) {
         return true;
 }
 
-bool vsm_service_may_start(VsmManager *manager, uint16_t type) {
+bool vsm_service_may_start(VsmManager *manager, uint16_t type, bool evacuates) {
+        uint16_t enabled = vsm_service_state_enabled(manager);
+        bool open = enabled == VSM_ENABLED_STATE_ENABLED || (evacuates && enabled == VSM_ENABLED_STATE_QUIESCE);
+
         /* without libvirt every one of them would only fail: they wait until it is back */
-        return manager->libvirt_up && vsm_service_state_enabled(manager) == VSM_ENABLED_STATE_ENABLED &&
+        return manager->libvirt_up && open &&
                 (manager->settings.enable_migration || !vsm_move_type(type)->runs_on);
 }
 

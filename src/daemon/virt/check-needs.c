@@ -311,3 +311,12 @@ VsmNeeds* vsm_needs_from_xml(const char *xml, GError **error) {
         read_secrets(needs, root, 0);
         return g_steal_pointer(&needs);
 }
+
+unsigned vsm_needs_page_size(const VsmNeeds *needs, const VsmNeed *need) {
+        unsigned size = (unsigned) g_ascii_strtoull(need->name, NULL, 10);
+
+        if (size > 0)
+                return size;
+
+        return g_strcmp0(needs->arch, "x86_64") == 0 ? 2048 : 0;
+}

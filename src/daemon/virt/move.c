@@ -11,6 +11,7 @@
 #include "daemon/virt/uri.h"
 #include "shared/enums.h"
 #include "shared/error.h"
+#include "shared/names.h"
 
 #define DIAL_USEC (5 * G_USEC_PER_SEC)
 
@@ -195,6 +196,9 @@ static bool call_libvirt(
 
         if (vsm_uri_is_no_connection(local->message, facts->address) && !vsm_cancel_fired(move->cancel))
                 vsm_check_unreachable(move->reasons, move->options.destination, local);
+        if (strstr(local->message, VSM_REFUSAL))
+                vsm_reasons_add(move->reasons, "destination-refuses", move->options.destination->host, local->message,
+                                move->options.destination->host, NULL);
 
         /* libvirtd here passes on what its own connection to the other host failed with. */
         if (virConnectIsAlive(settle->source) == 1) {

@@ -46,3 +46,6 @@ bool vsm_peer_look_name(
                 const char *name,
                 char ret_uuid[static VSM_UUID_SIZE],
                 GError **error);
+
+/* Blocks. Bytes that can be had there, as vsm_peer_available_memory() tells, and all that there are. */
+bool vsm_peer_memory(VsmPeer *peer, uint64_t *ret_available, uint64_t *ret_total, GError **error);

@@ -108,8 +108,8 @@ char** vsm_virt_bridges(VsmVirt *virt, GError **error);
 bool vsm_virt_set_autostart(VsmVirt *virt, const char *uuid, bool autostart, GError **error);
 
 /* Blocks. Puts our policy into the domain's metadata, live and in its definition; policy is a
- * checked a{sv} of the contract's keys, an empty one removes it. As with the autostart mark, libvirt
- * waits 30 s and refuses (VSM_ERROR_TIMEOUT) while a migration of the domain runs. */
+ * checked a{sv} of the contract's keys, an empty one removes it. VSM_ERROR_INVALID_STATE while libvirt runs a
+ * job of the domain, a migration above all. */
 bool vsm_virt_set_policy(VsmVirt *virt, const char *uuid, GVariant *policy, GError **error);
 
 /* Blocks, as long as libvirt needs to remove its volumes. Removes a planned system: the volumes that were made
@@ -214,6 +214,7 @@ typedef struct VsmMoveOptions {
         uint16_t throttle_magnitude;    /* CIM's CPUCappingMagnitude: 0 normal, 1 low, 2 high */
         unsigned max_downtime;          /* ms, 0 = the hypervisor's */
         unsigned connections;           /* 0 = one */
+        char *not_allowed;              /* AllowedHosts, where the destination is none of them; for checks; NULL = is */
 } VsmMoveOptions;
 
 /* What copy holds is forgotten, not freed. */
