@@ -11,7 +11,7 @@
 hosts_setup
 
 slow() { # HOST: what it sends takes long
-  lab link "$1" rate 24mbit
+  lab link "$1" rate 8mbit
 }
 
 quick() { # HOST
@@ -31,7 +31,7 @@ has_child() { # JOB
   [ -n "$(children "$1")" ]
 }
 
-guest_start B web --ws 32 --rate 1
+guest_start B web --ws 8 --rate 1
 host_run B virsh -q autostart web
 away web=B:autostart
 

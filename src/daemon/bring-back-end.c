@@ -34,14 +34,18 @@ void vsm_bring_back_free(VsmBringBack *back) {
         g_free(back);
 }
 
+VsmComing* vsm_bring_back_add(VsmJob *job, VsmAway *away) {
+        VsmComing *coming = g_new0(VsmComing, 1);
+
+        coming->away = away;
+        g_ptr_array_add(job->back->guests, coming);
+        return coming;
+}
+
 void vsm_bring_back_take(VsmJob *job, GPtrArray *away) {
         g_ptr_array_set_free_func(away, NULL);
-        for (guint i = 0; i < away->len; i++) {
-                VsmComing *coming = g_new0(VsmComing, 1);
-
-                coming->away = away->pdata[i];
-                g_ptr_array_add(job->back->guests, coming);
-        }
+        for (guint i = 0; i < away->len; i++)
+                (void) vsm_bring_back_add(job, away->pdata[i]);
 }
 
 VsmComing* vsm_coming_find(VsmJob *job, const char *uuid) {
@@ -173,10 +177,16 @@ static unsigned running_percent(VsmJob *job) {
 }
 
 void vsm_bring_back_show(VsmJob *job) {
-        const VsmBringBack *back = job->back;
+        VsmBringBack *back = job->back;
         unsigned total = back->guests->len + back->home_before, failed = vsm_coming_count(back, VSM_COMING_LEFT);
         unsigned done = vsm_coming_count(back, VSM_COMING_HOME) + vsm_coming_count(back, VSM_COMING_FORGOTTEN) +
                 back->home_before;
+
+        if (back->changed) {
+                back->changed = false;
+                show_plan(job);
+                show_leftovers(job);
+        }
 
         vsm_evacuation_show(job, total, done, failed);
         if (total > 0 && vsm_job_is_unfinished(job))
@@ -193,9 +203,7 @@ void vsm_coming_set(VsmJob *job, VsmComing *coming, VsmComingState state, GVaria
         if (state == VSM_COMING_HOME || state == VSM_COMING_FORGOTTEN)
                 forget(job->manager, coming->away->uuid);
 
-        show_plan(job);
-        show_leftovers(job);
-        vsm_bring_back_show(job);
+        job->back->changed = true;
 }
 
 /* ---- the end ---- */
@@ -205,8 +213,7 @@ void vsm_bring_back_end(VsmJob *job) {
         bool left = vsm_coming_count(back, VSM_COMING_LEFT) > 0;
 
         back->ending = true;
-        show_plan(job);
-        show_leftovers(job);
+        back->changed = true;
         vsm_bring_back_show(job);
 
         if (back->cancel)

@@ -39,6 +39,7 @@ struct VsmBringBack {
         bool cancel, kill;
         bool rebooted;                  /* it began in an earlier boot of the host: it is not gone on with */
         bool ending;
+        bool changed;                   /* since it was shown last */
         unsigned begun;
         unsigned home_before;           /* of an earlier run of the daemon */
 };
@@ -46,14 +47,15 @@ struct VsmBringBack {
 /* Makes the job one; options is taken. */
 void vsm_bring_back_make(VsmJob *job, VsmEvacuationOptions *options);
 
-/* What is in away (VsmAway) is taken. */
+/* Takes away; what is in it, of the second. */
+VsmComing* vsm_bring_back_add(VsmJob *job, VsmAway *away);
 void vsm_bring_back_take(VsmJob *job, GPtrArray *away);
 
 /* NULL when it is none of them. */
 VsmComing* vsm_coming_find(VsmJob *job, const char *uuid);
 unsigned vsm_coming_count(const VsmBringBack *back, VsmComingState state);
 
-/* reasons: NULL keeps those that it has. */
+/* reasons: NULL keeps those that it has. It is shown by the next vsm_bring_back_show(). */
 void vsm_coming_set(VsmJob *job, VsmComing *coming, VsmComingState state, GVariant *reasons);
 
 /* Asks where they are; then the first step is made. */
@@ -66,7 +68,7 @@ void vsm_bring_back_step(VsmJob *job);
 void vsm_bring_back_adopt(VsmJob *parent, VsmJob *child, const VsmStoredJob *stored);
 
 /* The same guests in the order in which they come; those for which there is no room are left out. g_free() it. */
-VsmComing** vsm_coming_in_order(VsmBringBack *back, size_t *ret_n);
+VsmComing** vsm_coming_in_order(const VsmBringBack *back, size_t *ret_n);
 
 /* Progress, and what Job.Evacuation tells. */
 void vsm_bring_back_show(VsmJob *job);

@@ -124,6 +124,8 @@ static void look_done(VsmTask *task, void *userdata) {
         }
 
         job->back->looking--;
+        job->back->changed = true;
+        vsm_bring_back_show(job);
                 vsm_bring_back_step(job);
 }
 

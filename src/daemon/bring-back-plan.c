@@ -2,28 +2,43 @@
 
 /* Pure: any thread. */
 
-#include <stdbool.h>
+#include <glib.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/bring-back-plan.h"
 
 /* The UUID at last, so that the order is the same whatever the order in the list. */
-static bool goes_before(const VsmReturn *a, const VsmReturn *b) {
-        if (a->priority != b->priority)
-                return a->priority < b->priority;
-        if (a->memory != b->memory)
-                return a->memory < b->memory;
+static int compare(const void *a, const void *b) {
+        const VsmReturn *x = a, *y = b;
 
-        return strcmp(a->uuid, b->uuid) < 0;
+        if (x->priority != y->priority)
+                return x->priority < y->priority ? -1 : 1;
+        if (x->memory != y->memory)
+                return x->memory < y->memory ? -1 : 1;
+
+        return strcmp(x->uuid, y->uuid);
 }
 
-size_t vsm_return_next(const VsmReturn *guests, size_t n, uint64_t available) {
-        size_t best = VSM_RETURN_NONE;
+/* What was passed over finds no room later either: it only becomes less. */
+size_t vsm_returns_order(VsmReturn *guests, size_t n, uint64_t available) {
+        g_autofree VsmReturn *left = g_new(VsmReturn, n);
+        size_t n_fit = 0, n_left = 0;
 
-        for (size_t i = 0; i < n; i++)
-                if (guests[i].memory <= available &&
-                    (best == VSM_RETURN_NONE || goes_before(&guests[i], &guests[best])))
-                        best = i;
+        if (n > 0)
+                qsort(guests, n, sizeof *guests, compare);
 
-        return best;
+        for (size_t i = 0; i < n; i++) {
+                if (guests[i].memory > available) {
+                        left[n_left++] = guests[i];
+                        continue;
+                }
+
+                available -= guests[i].memory;
+                guests[n_fit++] = guests[i];
+        }
+
+        if (n_left > 0)
+                memcpy(guests + n_fit, left, n_left * sizeof *left);
+        return n_fit;
 }

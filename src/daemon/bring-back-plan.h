@@ -6,14 +6,13 @@
 
 /* In which order guests come home. Pure. */
 
-#define VSM_RETURN_NONE SIZE_MAX
-
 typedef struct VsmReturn {
         const char *uuid;
         uint16_t priority;              /* of its policy; lower = sooner */
         uint64_t memory;                /* bytes that it may need here */
+        void *owner;                    /* whoever asks knows what it is */
 } VsmReturn;
 
-/* The next of them for which there is room: the most important one, among those the smallest, so that where memory is
- * short as many as possible come home. VSM_RETURN_NONE when there is room for none. */
-size_t vsm_return_next(const VsmReturn *guests, size_t n, uint64_t available);
+/* Sorts them, and puts those for which there is room to the front: the most important ones first, among those the smallest,
+ * so that where memory is short as many as possible come home. How many those are. */
+size_t vsm_returns_order(VsmReturn *guests, size_t n, uint64_t available);

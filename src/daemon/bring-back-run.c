@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* One guest after the other comes home: the link has one at a time, so none that writes is sent twice, while the one before
- * is tidied up. Memory is looked at before each, and never more of it is given away than was free at the beginning. What
- * does not come stays in the record of those that are away, and can be asked for again. Guests of others that have come
- * here meanwhile are left alone. Bus thread. */
+/* One guest after the other comes home: the link has one at a time, so that none that writes is sent twice; the one
+ * before is tidied up meanwhile. Memory is looked at before each, and never more of it is given away than was free at
+ * the beginning. What does not come stays in the record of those that are away, and can be asked for again. Guests
+ * of others that have come here meanwhile are left alone. Bus thread, but for what says that it is a worker's. */
+
+#include <stdlib.h>
 
 #include "daemon/bring-back-internal.h"
 #include "daemon/bring-back-plan.h"
@@ -26,6 +28,10 @@ static void child_moved(VsmJob *child) {
 
         if (!job)
                 return;
+
+        /* it was being written down while all of them were cancelled */
+        if (job->back->kill && child->state != VSM_JOB_STATE_SHUTTING_DOWN && child->cancellable)
+                child->cancel(child, true);
 
         vsm_evacuation_jobs_changed(job);
         vsm_bring_back_show(job);
@@ -130,9 +136,8 @@ static void start_done(VsmTask *task, void *userdata) {
                 vsm_log(LOG_NOTICE, "%s", task->error->message);
                 vsm_coming_set(job, coming, VSM_COMING_LEFT, reasons);
                 job->back->budget += coming->memory;
-        } else {
+        } else
                 vsm_coming_set(job, coming, VSM_COMING_HOME, NULL);
-        }
 
         vsm_bring_back_show(job);
         vsm_bring_back_step(job);
@@ -173,6 +178,7 @@ static void begin(VsmJob *job, VsmComing *coming) {
 
                 vsm_log(LOG_ERR, "%s", error->message);
                 vsm_coming_set(job, coming, VSM_COMING_LEFT, reasons);
+                job->back->budget += coming->memory;
         }
 }
 
@@ -201,46 +207,49 @@ static void leave_all(VsmJob *job, uint64_t available, const GError *error) {
         }
 }
 
-static VsmComing* next_of(VsmBringBack *back, const VsmComing *const *done, size_t n_done, uint64_t available) {
-        g_autofree VsmReturn *returns = g_new0(VsmReturn, back->guests->len);
-        g_autofree VsmComing **comings = g_new0(VsmComing*, back->guests->len);
-        size_t n = 0, next;
+/* Those that wait, in the order in which they come; n of them find room. g_free() it. */
+static VsmReturn* order_waiting(const VsmBringBack *back, uint64_t available, size_t *ret_n) {
+        VsmReturn *returns = g_new0(VsmReturn, back->guests->len + 1);
+        size_t n = 0;
 
         for (guint i = 0; i < back->guests->len; i++) {
                 VsmComing *coming = back->guests->pdata[i];
-                bool out = coming->state != VSM_COMING_WAITING || !coming->looked;
 
-                for (size_t j = 0; j < n_done; j++)
-                        out |= done[j] == coming;
-                if (out)
-                        continue;
-
-                comings[n] = coming;
-                returns[n++] = (VsmReturn) { coming->away->uuid, coming->priority, coming->memory };
+                if (coming->state == VSM_COMING_WAITING && coming->looked)
+                        returns[n++] = (VsmReturn) {
+                                .uuid = coming->away->uuid,
+                                .priority = coming->priority,
+                                .memory = coming->memory,
+                                .owner = coming,
+                        };
         }
 
-        next = vsm_return_next(returns, n, available);
-        return next == VSM_RETURN_NONE ? NULL : comings[next];
+        *ret_n = vsm_returns_order(returns, n, available);
+        return returns;
 }
 
-VsmComing** vsm_coming_in_order(VsmBringBack *back, size_t *ret_n) {
+static int compare_order(const void *a, const void *b) {
+        const VsmComing *x = *(const VsmComing *const *) a, *y = *(const VsmComing *const *) b;
+
+        return x->order < y->order ? -1 : x->order > y->order;
+}
+
+VsmComing** vsm_coming_in_order(const VsmBringBack *back, size_t *ret_n) {
         VsmComing **order = g_new0(VsmComing*, back->guests->len + 1);
-        uint64_t available = back->has_budget ? back->budget : UINT64_MAX;
-        VsmComing *next;
-        size_t n = 0;
+        g_autofree VsmReturn *waiting = NULL;
+        size_t n = 0, n_waiting;
 
-        for (unsigned k = 1; k <= back->begun; k++)
-                for (guint i = 0; i < back->guests->len; i++) {
-                        VsmComing *coming = back->guests->pdata[i];
+        for (guint i = 0; i < back->guests->len; i++) {
+                VsmComing *coming = back->guests->pdata[i];
 
-                        if (coming->order == k)
-                                order[n++] = coming;
-                }
-
-        while ((next = next_of(back, (const VsmComing *const *) order, n, available))) {
-                available -= next->memory;
-                order[n++] = next;
+                if (coming->order > 0)
+                        order[n++] = coming;
         }
+        qsort(order, n, sizeof *order, compare_order);
+
+        waiting = order_waiting(back, back->has_budget ? back->budget : UINT64_MAX, &n_waiting);
+        for (size_t i = 0; i < n_waiting; i++)
+                order[n++] = waiting[i].owner;
 
         *ret_n = n;
         return order;
@@ -248,10 +257,12 @@ VsmComing** vsm_coming_in_order(VsmBringBack *back, size_t *ret_n) {
 
 static void choose(VsmJob *job, uint64_t available) {
         VsmBringBack *back = job->back;
-        VsmComing *next = next_of(back, NULL, 0, available);
+        g_autofree VsmReturn *waiting = NULL;
+        size_t n;
 
-        if (next)
-                begin(job, next);
+        waiting = order_waiting(back, available, &n);
+        if (n > 0)
+                begin(job, waiting[0].owner);
         else if (vsm_coming_count(back, VSM_COMING_BEGUN) == 0)
                 leave_all(job, available, NULL);
         else
@@ -322,8 +333,10 @@ void vsm_bring_back_step(VsmJob *job) {
 void vsm_bring_back_adopt(VsmJob *parent, VsmJob *child, const VsmStoredJob *stored) {
         VsmComing *coming = vsm_coming_find(parent, child->system_uuid);
 
+        /* the record may have been damaged */
         if (!coming)
-                return;
+                coming = vsm_bring_back_add(parent, vsm_away_new(child->system_uuid, child->system_name, stored->source,
+                                                                 stored->address));
 
         coming->state = VSM_COMING_BEGUN;
         coming->order = ++parent->back->begun;

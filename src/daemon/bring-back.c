@@ -246,13 +246,11 @@ static void take_stored(VsmJob *job, const VsmStoredJob *stored) {
 
 static bool recover_child(VsmManager *manager, const VsmStoredJob *stored) {
         VsmRequest *request = vsm_request_from_text(stored->request, NULL);
-        VsmSettingsData settings = manager->settings;
         VsmJob *job;
 
         if (!request)
                 return false;
 
-        (void) vsm_request_resolve(request, &settings, NULL);
         job = vsm_job_new(manager, stored->type);
         job->request = request;
         take_stored(job, stored);

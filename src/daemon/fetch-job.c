@@ -403,8 +403,8 @@ static void insert_done(VsmTask *task, void *userdata) {
         vsm_job_publish(job, t->stored->number);
         vsm_log(LOG_INFO, "Job %" PRIu64 ": %s is to come home from %s.", job->number, job->system_name,
                 job->fetch->from);
-        job->fetch->events->moved(job);
         run(job, NULL);
+        job->fetch->events->moved(job);
 }
 
 static void insert_free(VsmTask *task) {
