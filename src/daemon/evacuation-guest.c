@@ -121,7 +121,7 @@ bool vsm_evacuee_start_move(VsmEvacuationRun *run, VsmEvacuee *evacuee, bool hel
         return true;
 }
 
-static VsmPlannedHost* host_of(VsmEvacuationRun *run, const VsmEvacuee *evacuee) {
+static VsmPlacingHost* host_of(VsmEvacuationRun *run, const VsmEvacuee *evacuee) {
         return evacuee->host ? g_hash_table_lookup(run->hosts, evacuee->host) : NULL;
 }
 
@@ -193,7 +193,7 @@ static void has_moved(VsmEvacuationRun *run, VsmEvacuee *evacuee, const VsmJob *
 
 void vsm_evacuee_child_ended(VsmEvacuationRun *run, VsmEvacuee *evacuee, const VsmJob *child) {
         VsmSystem *system = vsm_system_find(run->job->manager, evacuee->leaver->uuid);
-        VsmPlannedHost *host = host_of(run, evacuee);
+        VsmPlacingHost *host = host_of(run, evacuee);
 
         evacuee->job = NULL;
         evacuee->planned = false;

@@ -70,7 +70,7 @@ void vsm_evacuation_away_forget(VsmManager *manager, const char *uuid); /* NULL 
 
 /* ---- planning (evacuation-plan.c) ---- */
 
-typedef struct VsmPlannedHost {
+typedef struct VsmPlacingHost {
         char *name;
         char **names;                   /* all that mean it, for AllowedHosts */
         uint16_t priority;
@@ -81,12 +81,12 @@ typedef struct VsmPlannedHost {
         uint64_t memory;                /* for guests, of all that */
         VsmHostFacts *facts;            /* NULL: it could not be asked */
         GVariant *reasons;              /* aa{sv}: why not; NULL = it was asked */
-} VsmPlannedHost;
+} VsmPlacingHost;
 
-void vsm_planned_host_free(VsmPlannedHost *host);
+void vsm_placing_host_free(VsmPlacingHost *host);
 
 /* What is to be planned, and what came of it. Belongs to one thread at a time. */
-typedef struct VsmPlanned {
+typedef struct VsmPlacing {
         char **uuids;                   /* wanted ones */
         VsmChain fallback;              /* of those whose policy names none */
         uint64_t deadline;              /* length, from now; 0 = none */
@@ -96,36 +96,36 @@ typedef struct VsmPlanned {
         GHashTable *against;            /* "UUID host" -> aa{sv}: what stands against it there */
         GHashTable *checked;            /* "UUID host" of those pairs that were checked in full */
 
-        GPtrArray *hosts;               /* VsmPlannedHost */
+        GPtrArray *hosts;               /* VsmPlacingHost */
         GPtrArray *guests;              /* VsmGuestFacts */
         GArray *chains;                 /* VsmChain, of each guest, what is left of it */
         VsmPlan *plan;
-} VsmPlanned;
+} VsmPlacing;
 
-VsmPlanned* vsm_planned_new(char **uuids);
-void vsm_planned_free(VsmPlanned *planned);
+VsmPlacing* vsm_placing_new(char **uuids);
+void vsm_placing_free(VsmPlacing *planned);
 
 /* Adds what was found, of one host, or with host NULL of all that are there. */
-void vsm_planned_add_against(VsmPlanned *planned, const char *uuid, const char *host, GVariant *reasons);
+void vsm_placing_add_against(VsmPlacing *planned, const char *uuid, const char *host, GVariant *reasons);
 
 /* All enabled Hosts, or those of these names. */
-void vsm_planned_add_hosts(VsmPlanned *planned, VsmManager *manager, char **names);
+void vsm_placing_add_hosts(VsmPlacing *planned, VsmManager *manager, char **names);
 
 /* Any thread; libvirt is not asked. Makes plan of guests and hosts. */
-void vsm_planned_place(VsmPlanned *planned);
+void vsm_placing_place(VsmPlacing *planned);
 
 /* What the chain of a guest is, all of it. Any thread. */
-VsmChain vsm_planned_chain(GVariant *policy, const VsmChain *fallback);
+VsmChain vsm_placing_chain(GVariant *policy, const VsmChain *fallback);
 
 /* aa{sv}, with the keys of the contract. */
-GVariant* vsm_planned_to_variant(const VsmPlanned *planned);
+GVariant* vsm_placing_to_variant(const VsmPlacing *planned);
 
 typedef struct VsmPlanning VsmPlanning;
 
 /* Asks guests and hosts, makes the plan, and checks in full as many of its pairs as the time (µs) allows; then done
  * gets it, or NULL and an error. Takes planned. Freeing the planning forgets it: done is not called. */
-typedef void (*VsmPlanningDone)(VsmManager *manager, VsmPlanned *planned, const GError *error, void *userdata);
-VsmPlanning* vsm_planning_start(VsmManager *manager, VsmPlanned *planned, uint64_t time, VsmPlanningDone done,
+typedef void (*VsmPlanningDone)(VsmManager *manager, VsmPlacing *planned, const GError *error, void *userdata);
+VsmPlanning* vsm_planning_start(VsmManager *manager, VsmPlacing *planned, uint64_t time, VsmPlanningDone done,
                                 void *userdata);
 void vsm_planning_free(VsmPlanning *planning);
 
@@ -144,7 +144,7 @@ char** vsm_evacuation_uuids(VsmManager *manager, char **systems);
 /* ---- running (evacuation-run.c) ---- */
 
 /* planned NULL: a plan is made first; record NULL: it is a new one. Takes all three. */
-VsmEvacuationRun* vsm_evacuation_run_new(VsmJob *job, VsmEvacuationOptions *options, VsmPlanned *planned,
+VsmEvacuationRun* vsm_evacuation_run_new(VsmJob *job, VsmEvacuationOptions *options, VsmPlacing *planned,
                                          VsmEvacuationRecord *record);
 void vsm_evacuation_run_free(VsmEvacuationRun *run);
 

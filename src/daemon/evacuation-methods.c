@@ -121,7 +121,7 @@ typedef struct ShownPlan {
         uid_t owner;
         uint64_t when;                  /* µs, monotonic */
         VsmEvacuationOptions *options;
-        VsmPlanned *planned;
+        VsmPlacing *planned;
 } ShownPlan;
 
 void vsm_evacuation_shown_free(void *userdata) {
@@ -129,12 +129,12 @@ void vsm_evacuation_shown_free(void *userdata) {
 
         g_free(plan->id);
         vsm_evacuation_options_free(plan->options);
-        vsm_planned_free(plan->planned);
+        vsm_placing_free(plan->planned);
         g_free(plan);
 }
 
 /* Takes options and planned. */
-static const char* keep_plan(VsmManager *manager, uid_t owner, VsmEvacuationOptions *options, VsmPlanned *planned) {
+static const char* keep_plan(VsmManager *manager, uid_t owner, VsmEvacuationOptions *options, VsmPlacing *planned) {
         GPtrArray *plans = manager->evacuations->plans;
         ShownPlan *plan = g_new0(ShownPlan, 1);
 
@@ -167,11 +167,11 @@ static bool same_guests(VsmManager *manager, const ShownPlan *plan) {
 }
 
 static bool same_hosts(VsmManager *manager, const ShownPlan *plan) {
-        const VsmPlanned *planned = plan->planned;
+        const VsmPlacing *planned = plan->planned;
 
         for (size_t i = 0; i < planned->plan->n; i++) {
                 const VsmPlanEntry *entry = &planned->plan->entries[i];
-                const VsmPlannedHost *host;
+                const VsmPlacingHost *host;
                 const VsmHost *known;
 
                 if (entry->host == VSM_PLAN_NO_HOST)
@@ -217,11 +217,11 @@ typedef struct Question {
         VsmEvacuationOptions *options;
 } Question;
 
-static void planned(VsmManager *manager, VsmPlanned *planned, const GError *error, void *userdata) {
+static void planned(VsmManager *manager, VsmPlacing *planned, const GError *error, void *userdata) {
         Question *question = userdata;
 
         if (planned) {
-                GVariant *shown = vsm_planned_to_variant(planned);
+                GVariant *shown = vsm_placing_to_variant(planned);
                 const char *id = keep_plan(manager, question->caller, g_steal_pointer(&question->options), planned);
 
                 vsm_answer_values(question->answer, g_variant_new_string(id), shown, NULL);
@@ -237,7 +237,7 @@ int vsm_method_plan_evacuation(sd_bus_message *call, void *userdata, sd_bus_erro
         VsmManager *manager = userdata;
         g_autoptr(VsmEvacuationOptions) options = NULL;
         g_autoptr(GError) e = NULL;
-        VsmPlanned *plan;
+        VsmPlacing *plan;
         Question *question;
         uid_t caller;
         int r;
@@ -260,12 +260,12 @@ int vsm_method_plan_evacuation(sd_bus_message *call, void *userdata, sd_bus_erro
         if (e)
                 return vsm_bus_fail(error, e);
 
-        plan = vsm_planned_new(vsm_evacuation_uuids(manager, options->systems));
+        plan = vsm_placing_new(vsm_evacuation_uuids(manager, options->systems));
         plan->fallback = options->fallback;
         plan->deadline = options->deadline;
         plan->link_rate = manager->evacuations->rate;
         plan->max_rate = manager->settings.max_bandwidth;
-        vsm_planned_add_hosts(plan, manager, options->destinations);
+        vsm_placing_add_hosts(plan, manager, options->destinations);
 
         question = g_new0(Question, 1);
         question->caller = caller;
@@ -282,14 +282,14 @@ typedef struct Start {
         sd_bus_message *call;           /* NULL: the service itself */
         uid_t caller;
         VsmEvacuationOptions *options;
-        VsmPlanned *planned;            /* NULL: a plan is made first */
+        VsmPlacing *planned;            /* NULL: a plan is made first */
         bool was_draining;
 } Start;
 
 static void start_free(Start *start) {
         sd_bus_message_unref(start->call);
         vsm_evacuation_options_free(start->options);
-        vsm_planned_free(start->planned);
+        vsm_placing_free(start->planned);
         g_free(start);
 }
 
@@ -353,7 +353,7 @@ static bool may_start(VsmManager *manager, GError **error) {
 }
 
 /* What was asked about then, with the time and the draining of now. */
-static bool take_plan(VsmManager *manager, VsmEvacuationOptions **options, uid_t caller, VsmPlanned **ret,
+static bool take_plan(VsmManager *manager, VsmEvacuationOptions **options, uid_t caller, VsmPlacing **ret,
                       GError **error) {
         VsmEvacuationOptions *asked = *options;
         ShownPlan *plan;
@@ -378,7 +378,7 @@ static bool take_plan(VsmManager *manager, VsmEvacuationOptions **options, uid_t
 /* call NULL: the service itself. Takes options, also when it fails. */
 static bool start(VsmManager *manager, sd_bus_message *call, uid_t caller, VsmEvacuationOptions *options,
                   GError **error) {
-        VsmPlanned *planned = NULL;
+        VsmPlacing *planned = NULL;
         Start *start;
 
         if (!check(manager, options, error) || !may_start(manager, error) ||

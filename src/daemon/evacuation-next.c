@@ -43,10 +43,10 @@ static GVariant* reasons_of_out(VsmEvacuationRun *run, const char *host) {
         return vsm_reasons_to_variant(reasons);
 }
 
-static void tell_of_hosts(VsmEvacuationRun *run, VsmPlanned *planned) {
+static void tell_of_hosts(VsmEvacuationRun *run, VsmPlacing *planned) {
         for (guint i = 0; i < planned->hosts->len; i++) {
-                VsmPlannedHost *host = planned->hosts->pdata[i];
-                const VsmPlannedHost *known = g_hash_table_lookup(run->hosts, host->name);
+                VsmPlacingHost *host = planned->hosts->pdata[i];
+                const VsmPlacingHost *known = g_hash_table_lookup(run->hosts, host->name);
 
                 if (known) {
                         host->first = known->first;
@@ -64,7 +64,7 @@ static void tell_of_hosts(VsmEvacuationRun *run, VsmPlanned *planned) {
         }
 }
 
-static void tell_against(VsmPlanned *planned, GHashTable *table) {
+static void tell_against(VsmPlacing *planned, GHashTable *table) {
         GHashTableIter iter;
         const char *key;
         GVariant *reasons;
@@ -74,10 +74,10 @@ static void tell_against(VsmPlanned *planned, GHashTable *table) {
                 (void) g_hash_table_replace(planned->against, g_strdup(key), g_variant_ref(reasons));
 }
 
-static VsmPlanned* to_be_planned(VsmEvacuationRun *run) {
+static VsmPlacing* to_be_planned(VsmEvacuationRun *run) {
         VsmManager *manager = run->job->manager;
         g_autoptr(GStrvBuilder) uuids = g_strv_builder_new();
-        VsmPlanned *planned;
+        VsmPlacing *planned;
 
         for (guint i = 0; i < run->evacuees->len; i++) {
                 const VsmEvacuee *evacuee = run->evacuees->pdata[i];
@@ -86,12 +86,12 @@ static VsmPlanned* to_be_planned(VsmEvacuationRun *run) {
                         g_strv_builder_add(uuids, evacuee->leaver->uuid);
         }
 
-        planned = vsm_planned_new(g_strv_builder_end(uuids));
+        planned = vsm_placing_new(g_strv_builder_end(uuids));
         planned->fallback = run->options->fallback;
         planned->deadline = run->deadline > 0 ? vsm_evacuation_run_time_left(run) : 0;
         planned->link_rate = manager->evacuations->rate;
         planned->max_rate = manager->settings.max_bandwidth;
-        vsm_planned_add_hosts(planned, manager, run->options->destinations);
+        vsm_placing_add_hosts(planned, manager, run->options->destinations);
         tell_of_hosts(run, planned);
         tell_against(planned, run->hard);
         tell_against(planned, run->soft);
@@ -115,11 +115,11 @@ static unsigned lane_of(VsmEvacuationRun *run, const char *host) {
         return run->lanes->len - 1;
 }
 
-static void keep_host(VsmEvacuationRun *run, const VsmPlannedHost *host) {
-        VsmPlannedHost *known = g_hash_table_lookup(run->hosts, host->name);
+static void keep_host(VsmEvacuationRun *run, const VsmPlacingHost *host) {
+        VsmPlacingHost *known = g_hash_table_lookup(run->hosts, host->name);
 
         if (!known) {
-                known = g_new0(VsmPlannedHost, 1);
+                known = g_new0(VsmPlacingHost, 1);
                 known->name = g_strdup(host->name);
                 (void) g_hash_table_insert(run->hosts, known->name, known);
         }
@@ -137,7 +137,7 @@ static bool goes_down(VsmEvacuationRun *run, VsmEvacuee *evacuee, VsmMethod meth
         return true;
 }
 
-static void take_entry(VsmEvacuationRun *run, const VsmPlanned *planned, const VsmPlanEntry *entry, GVariant *shown) {
+static void take_entry(VsmEvacuationRun *run, const VsmPlacing *planned, const VsmPlanEntry *entry, GVariant *shown) {
         const VsmGuestFacts *facts = planned->guests->pdata[entry->guest];
         VsmEvacuee *evacuee = vsm_evacuation_run_find(run, facts->uuid);
 
@@ -145,7 +145,7 @@ static void take_entry(VsmEvacuationRun *run, const VsmPlanned *planned, const V
         if (!evacuee || evacuee->state != VSM_EVACUEE_WAITING)
                 return;
 
-        evacuee->chain = vsm_planned_chain(facts->policy, &planned->fallback);
+        evacuee->chain = vsm_placing_chain(facts->policy, &planned->fallback);
         evacuee->memory = facts->memory;
         evacuee->resident = facts->resident;
         if (goes_down(run, evacuee, entry->method))
@@ -157,7 +157,7 @@ static void take_entry(VsmEvacuationRun *run, const VsmPlanned *planned, const V
         evacuee->due = run->planned_at + entry->start;
         g_free(evacuee->host);
         evacuee->host = g_strdup(entry->host == VSM_PLAN_NO_HOST ? "" :
-                                 ((const VsmPlannedHost*) planned->hosts->pdata[entry->host])->name);
+                                 ((const VsmPlacingHost*) planned->hosts->pdata[entry->host])->name);
         g_clear_pointer(&evacuee->entry, g_variant_unref);
         evacuee->entry = g_variant_ref(shown);
 }
@@ -192,8 +192,8 @@ static void show_plan(VsmEvacuationRun *run) {
 }
 
 /* Takes planned. */
-void vsm_evacuation_run_take_plan(VsmEvacuationRun *run, VsmPlanned *planned) {
-        g_autoptr(GVariant) shown = g_variant_ref_sink(vsm_planned_to_variant(planned));
+void vsm_evacuation_run_take_plan(VsmEvacuationRun *run, VsmPlacing *planned) {
+        g_autoptr(GVariant) shown = g_variant_ref_sink(vsm_placing_to_variant(planned));
 
         run->planned_at = vsm_now_monotonic();
         for (guint i = 0; i < planned->hosts->len; i++)
@@ -206,10 +206,10 @@ void vsm_evacuation_run_take_plan(VsmEvacuationRun *run, VsmPlanned *planned) {
         }
 
         show_plan(run);
-        vsm_planned_free(planned);
+        vsm_placing_free(planned);
 }
 
-static void plan_done(VsmManager *manager, VsmPlanned *planned, const GError *error, void *userdata) {
+static void plan_done(VsmManager *manager, VsmPlacing *planned, const GError *error, void *userdata) {
         VsmEvacuationRun *run = userdata;
 
         run->planning = NULL;
@@ -327,7 +327,7 @@ static bool pace_once(VsmEvacuationRun *run) {
         case VSM_PACE_START:
                 next = vsm_evacuation_run_next(run, run->lanes->pdata[pace.lane]);
                 if (next && vsm_evacuee_start_move(run, next, pace.held)) {
-                        VsmPlannedHost *host = g_hash_table_lookup(run->hosts, next->host);
+                        VsmPlacingHost *host = g_hash_table_lookup(run->hosts, next->host);
 
                         if (host)
                                 host->given += next->memory;

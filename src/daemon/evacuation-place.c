@@ -19,7 +19,7 @@
 #define KEEP_MIN        (256 * MIB)
 #define KEEP_SHARE      20                              /* one part of so many */
 
-void vsm_planned_host_free(VsmPlannedHost *host) {
+void vsm_placing_host_free(VsmPlacingHost *host) {
         g_free(host->name);
         g_strfreev(host->names);
         g_clear_pointer(&host->facts, vsm_host_facts_free);
@@ -27,21 +27,21 @@ void vsm_planned_host_free(VsmPlannedHost *host) {
         g_free(host);
 }
 
-VsmPlanned* vsm_planned_new(char **uuids) {
-        VsmPlanned *planned = g_new0(VsmPlanned, 1);
+VsmPlacing* vsm_placing_new(char **uuids) {
+        VsmPlacing *planned = g_new0(VsmPlacing, 1);
 
         planned->uuids = uuids;
         planned->levels = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
         planned->against = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
                                                  (GDestroyNotify) g_variant_unref);
         planned->checked = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-        planned->hosts = g_ptr_array_new_with_free_func((GDestroyNotify) vsm_planned_host_free);
+        planned->hosts = g_ptr_array_new_with_free_func((GDestroyNotify) vsm_placing_host_free);
         planned->guests = g_ptr_array_new_with_free_func((GDestroyNotify) vsm_guest_facts_free);
         planned->chains = g_array_new(FALSE, FALSE, sizeof(VsmChain));
         return planned;
 }
 
-void vsm_planned_free(VsmPlanned *planned) {
+void vsm_placing_free(VsmPlacing *planned) {
         if (!planned)
                 return;
 
@@ -56,9 +56,9 @@ void vsm_planned_free(VsmPlanned *planned) {
         g_free(planned);
 }
 
-void vsm_planned_add_against(VsmPlanned *planned, const char *uuid, const char *host, GVariant *reasons) {
+void vsm_placing_add_against(VsmPlacing *planned, const char *uuid, const char *host, GVariant *reasons) {
         for (guint i = 0; i < planned->hosts->len; i++) {
-                const VsmPlannedHost *h = planned->hosts->pdata[i];
+                const VsmPlacingHost *h = planned->hosts->pdata[i];
 
                 if (!host || g_str_equal(h->name, host))
                         g_hash_table_replace(planned->against, g_strconcat(uuid, " ", h->name, NULL),
@@ -66,8 +66,8 @@ void vsm_planned_add_against(VsmPlanned *planned, const char *uuid, const char *
         }
 }
 
-static VsmPlannedHost* planned_host_new(const VsmHostData *data) {
-        VsmPlannedHost *host = g_new0(VsmPlannedHost, 1);
+static VsmPlacingHost* planned_host_new(const VsmHostData *data) {
+        VsmPlacingHost *host = g_new0(VsmPlacingHost, 1);
         g_autoptr(GStrvBuilder) names = g_strv_builder_new();
 
         g_strv_builder_add(names, data->name);
@@ -79,7 +79,7 @@ static VsmPlannedHost* planned_host_new(const VsmHostData *data) {
         return host;
 }
 
-void vsm_planned_add_hosts(VsmPlanned *planned, VsmManager *manager, char **names) {
+void vsm_placing_add_hosts(VsmPlacing *planned, VsmManager *manager, char **names) {
         GPtrArray *all = vsm_hosts_all(manager);
 
         for (guint i = 0; i < all->len; i++) {
@@ -99,7 +99,7 @@ static uint16_t priority_of(const VsmGuestFacts *guest) {
         return priority;
 }
 
-VsmChain vsm_planned_chain(GVariant *policy, const VsmChain *fallback) {
+VsmChain vsm_placing_chain(GVariant *policy, const VsmChain *fallback) {
         g_autofree const char **words = NULL;
         VsmChain chain = fallback->n > 0 ? *fallback : vsm_chain_default();
         VsmChain own;
@@ -114,8 +114,8 @@ VsmChain vsm_planned_chain(GVariant *policy, const VsmChain *fallback) {
         return chain;
 }
 
-static VsmChain rest_of_chain(const VsmPlanned *planned, const VsmGuestFacts *guest) {
-        VsmChain all = vsm_planned_chain(guest->policy, &planned->fallback), rest = {};
+static VsmChain rest_of_chain(const VsmPlacing *planned, const VsmGuestFacts *guest) {
+        VsmChain all = vsm_placing_chain(guest->policy, &planned->fallback), rest = {};
         size_t level = GPOINTER_TO_SIZE(g_hash_table_lookup(planned->levels, guest->uuid));
 
         for (size_t i = MIN(level, all.n - 1); i < all.n; i++)
@@ -127,12 +127,12 @@ static VsmChain rest_of_chain(const VsmPlanned *planned, const VsmGuestFacts *gu
 /* ---- what stands against a guest at a host ---- */
 
 typedef struct Place {
-        VsmPlanned *planned;
+        VsmPlacing *planned;
         GVariant **found;               /* guests x hosts */
         bool *looked;
 } Place;
 
-static GVariant* find_against(VsmPlanned *planned, const VsmGuestFacts *guest, const VsmPlannedHost *host) {
+static GVariant* find_against(VsmPlacing *planned, const VsmGuestFacts *guest, const VsmPlacingHost *host) {
         g_autofree char *key = g_strconcat(guest->uuid, " ", host->name, NULL);
         GVariant *known = g_hash_table_lookup(planned->against, key);
         g_autoptr(VsmReasons) reasons = NULL;
@@ -157,7 +157,7 @@ static GVariant* find_against(VsmPlanned *planned, const VsmGuestFacts *guest, c
 
 static GVariant* objection(size_t guest, size_t host, void *userdata) {
         Place *place = userdata;
-        VsmPlanned *planned = place->planned;
+        VsmPlacing *planned = place->planned;
         size_t pair = guest * planned->hosts->len + host;
 
         if (!place->looked[pair]) {
@@ -176,7 +176,7 @@ static uint64_t less(uint64_t a, uint64_t b) {
 
 /* What went there may not have arrived yet, and what has arrived may still grow into its memory: the tighter of what
  * is free now and of what was free at first counts. */
-static uint64_t memory_for_guests(const VsmPlannedHost *host) {
+static uint64_t memory_for_guests(const VsmPlacingHost *host) {
         const VsmHostFacts *facts = host->facts;
         uint64_t keep, first;
 
@@ -204,7 +204,7 @@ static VsmPlanPages* pages_of(const VsmHostFacts *facts) {
         return pages;
 }
 
-static VsmPlanGuest guest_of(VsmPlanned *planned, const VsmGuestFacts *facts) {
+static VsmPlanGuest guest_of(VsmPlacing *planned, const VsmGuestFacts *facts) {
         VsmPlanGuest guest = {
                 .uuid = facts->uuid, .name = facts->name, .memory = facts->memory, .resident = facts->resident,
                 .dirty_rate = facts->paused ? 0 : facts->dirty_rate, .page_size = facts->page_size,
@@ -216,7 +216,7 @@ static VsmPlanGuest guest_of(VsmPlanned *planned, const VsmGuestFacts *facts) {
         return guest;
 }
 
-static VsmPlanHost host_of(VsmPlannedHost *host) {
+static VsmPlanHost host_of(VsmPlacingHost *host) {
         host->memory = memory_for_guests(host);
         return (VsmPlanHost) {
                 .name = host->name, .priority = host->priority, .memory = host->memory,
@@ -226,7 +226,7 @@ static VsmPlanHost host_of(VsmPlannedHost *host) {
         };
 }
 
-void vsm_planned_place(VsmPlanned *planned) {
+void vsm_placing_place(VsmPlacing *planned) {
         size_t n = planned->guests->len, m = planned->hosts->len;
         g_autofree VsmPlanGuest *guests = g_new0(VsmPlanGuest, n + 1);
         g_autofree VsmPlanHost *hosts = g_new0(VsmPlanHost, m + 1);
@@ -258,10 +258,10 @@ void vsm_planned_place(VsmPlanned *planned) {
 
 /* ---- on the bus ---- */
 
-static GVariant* entry_of(const VsmPlanned *planned, const VsmPlanEntry *entry) {
+static GVariant* entry_of(const VsmPlacing *planned, const VsmPlanEntry *entry) {
         const VsmGuestFacts *guest = planned->guests->pdata[entry->guest];
         g_autofree char *path = vsm_evacuation_system_path(guest->uuid);
-        const VsmPlannedHost *host = entry->host == VSM_PLAN_NO_HOST ? NULL : planned->hosts->pdata[entry->host];
+        const VsmPlacingHost *host = entry->host == VSM_PLAN_NO_HOST ? NULL : planned->hosts->pdata[entry->host];
         GVariantDict dict;
 
         g_variant_dict_init(&dict, NULL);
@@ -280,7 +280,7 @@ static GVariant* entry_of(const VsmPlanned *planned, const VsmPlanEntry *entry) 
         return g_variant_dict_end(&dict);
 }
 
-GVariant* vsm_planned_to_variant(const VsmPlanned *planned) {
+GVariant* vsm_placing_to_variant(const VsmPlacing *planned) {
         GVariantBuilder builder;
 
         g_variant_builder_init(&builder, G_VARIANT_TYPE("aa{sv}"));

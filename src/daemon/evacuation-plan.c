@@ -21,7 +21,7 @@
 struct VsmPlanning {
         VsmManager *manager;
         uint64_t number;
-        VsmPlanned *planned;            /* NULL while a worker has it */
+        VsmPlacing *planned;            /* NULL while a worker has it */
         VsmCancel *cancel;
         uint64_t began, time;           /* µs; began is monotonic */
         unsigned out;                   /* tasks on their way */
@@ -48,7 +48,7 @@ void vsm_planning_free(VsmPlanning *planning) {
         (void) g_hash_table_remove(planning->manager->evacuations->plannings, &planning->number);
         vsm_cancel_fire(planning->cancel);
         vsm_cancel_unref(planning->cancel);
-        vsm_planned_free(planning->planned);
+        vsm_placing_free(planning->planned);
         g_free(planning);
 }
 
@@ -60,7 +60,7 @@ static uint64_t left_until(const VsmPlanning *planning, unsigned percent) {
 }
 
 static void finish(VsmPlanning *planning, const GError *error) {
-        VsmPlanned *planned = error ? NULL : g_steal_pointer(&planning->planned);
+        VsmPlacing *planned = error ? NULL : g_steal_pointer(&planning->planned);
         VsmPlanningDone done = planning->done;
         void *userdata = planning->userdata;
         VsmManager *manager = planning->manager;
@@ -86,7 +86,7 @@ typedef struct PlanTask {
         VsmCompat *needs;
         VsmHostFacts *facts;
 
-        VsmPlanned *planned;
+        VsmPlacing *planned;
 
         VsmMoveOptions *options;
         char *host;
@@ -102,7 +102,7 @@ static void plan_task_free(VsmTask *task) {
         vsm_destination_free(t->destination);
         vsm_compat_free(t->needs);
         g_clear_pointer(&t->facts, vsm_host_facts_free);
-        vsm_planned_free(t->planned);
+        vsm_placing_free(t->planned);
         g_clear_pointer(&t->options, vsm_move_options_free);
         g_free(t->host);
         g_clear_pointer(&t->reasons, g_variant_unref);
@@ -162,7 +162,7 @@ static void check_done(VsmTask *task, void *userdata) {
                 return;
 
         if (t->reasons && vsm_reasons_variant_has_error(t->reasons)) {
-                vsm_planned_add_against(planning->planned, t->options->uuid, t->host, t->reasons);
+                vsm_placing_add_against(planning->planned, t->options->uuid, t->host, t->reasons);
                 planning->found = true;
         }
 
@@ -193,7 +193,7 @@ VsmRequest* vsm_evacuation_request(VsmManager *manager, const char *host, VsmMet
 
 static void push_check(VsmPlanning *planning, const VsmPlanEntry *entry) {
         const VsmGuestFacts *guest = planning->planned->guests->pdata[entry->guest];
-        const VsmPlannedHost *host = planning->planned->hosts->pdata[entry->host];
+        const VsmPlacingHost *host = planning->planned->hosts->pdata[entry->host];
         g_autofree char *key = g_strconcat(guest->uuid, " ", host->name, NULL);
         g_autoptr(VsmRequest) request = NULL;
         PlanTask *t;
@@ -235,7 +235,7 @@ static void check_more(VsmPlanning *planning) {
 
 /* Check lane. */
 static void place_run(VsmTask *task) {
-        vsm_planned_place(((PlanTask*) task)->planned);
+        vsm_placing_place(((PlanTask*) task)->planned);
 }
 
 static void place_done(VsmTask *task, void *userdata) {
@@ -282,7 +282,7 @@ static GVariant* unreachable(const char *name, const GError *error) {
 static void host_done(VsmTask *task, void *userdata) {
         PlanTask *t = (PlanTask*) task;
         VsmPlanning *planning = back(userdata, t);
-        VsmPlannedHost *host;
+        VsmPlacingHost *host;
 
         if (!planning)
                 return;
@@ -314,10 +314,10 @@ static VsmCompat* needs_of(GPtrArray *guests) {
 }
 
 static void ask_hosts(VsmPlanning *planning) {
-        VsmPlanned *planned = planning->planned;
+        VsmPlacing *planned = planning->planned;
 
         for (guint i = 0; i < planned->hosts->len; i++) {
-                const VsmPlannedHost *host = planned->hosts->pdata[i];
+                const VsmPlacingHost *host = planned->hosts->pdata[i];
                 PlanTask *t;
 
                 /* one that is out already */
@@ -380,7 +380,7 @@ static void guests_done(VsmTask *task, void *userdata) {
         ask_hosts(planning);
 }
 
-VsmPlanning* vsm_planning_start(VsmManager *manager, VsmPlanned *planned, uint64_t time, VsmPlanningDone done,
+VsmPlanning* vsm_planning_start(VsmManager *manager, VsmPlacing *planned, uint64_t time, VsmPlanningDone done,
                                 void *userdata) {
         VsmPlanning *planning = g_new0(VsmPlanning, 1);
         PlanTask *t;

@@ -22,7 +22,7 @@ VsmEvacuee* vsm_evacuation_run_add(VsmEvacuationRun *run, VsmLeaver *leaver) {
         evacuee->leaver = leaver;
         evacuee->id = run->evacuees->len + 1;
         evacuee->state = leaver->end == VSM_LEAVING_WAITS ? VSM_EVACUEE_WAITING : VSM_EVACUEE_ENDED;
-        evacuee->chain = vsm_planned_chain(NULL, &run->options->fallback);
+        evacuee->chain = vsm_placing_chain(NULL, &run->options->fallback);
         g_ptr_array_add(run->evacuees, evacuee);
         return evacuee;
 }
@@ -42,7 +42,7 @@ static GHashTable* reasons_table(void) {
         return g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_variant_unref);
 }
 
-VsmEvacuationRun* vsm_evacuation_run_new(VsmJob *job, VsmEvacuationOptions *options, VsmPlanned *planned,
+VsmEvacuationRun* vsm_evacuation_run_new(VsmJob *job, VsmEvacuationOptions *options, VsmPlacing *planned,
                                          VsmEvacuationRecord *record) {
         VsmEvacuationRun *run = g_new0(VsmEvacuationRun, 1);
 
@@ -50,7 +50,7 @@ VsmEvacuationRun* vsm_evacuation_run_new(VsmJob *job, VsmEvacuationOptions *opti
         run->options = options;
         run->record = record ?: vsm_evacuation_record_new();
         run->evacuees = g_ptr_array_new_with_free_func((GDestroyNotify) vsm_evacuee_free);
-        run->hosts = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) vsm_planned_host_free);
+        run->hosts = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) vsm_placing_host_free);
         run->lanes = g_ptr_array_new_with_free_func(g_free);
         run->hard = reasons_table();
         run->soft = reasons_table();
@@ -79,7 +79,7 @@ void vsm_evacuation_run_free(VsmEvacuationRun *run) {
         g_hash_table_unref(run->hard);
         g_hash_table_unref(run->soft);
         g_hash_table_unref(run->out);
-        vsm_planned_free(run->shown);
+        vsm_placing_free(run->shown);
         vsm_evacuation_options_free(run->options);
         vsm_evacuation_record_free(run->record);
         g_free(run);

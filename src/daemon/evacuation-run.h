@@ -44,11 +44,11 @@ struct VsmEvacuationRun {
         VsmEvacuationOptions *options;
         VsmEvacuationRecord *record;
         GPtrArray *evacuees;            /* VsmEvacuee */
-        GHashTable *hosts;              /* name -> VsmPlannedHost: what was free there at first, what went there */
+        GHashTable *hosts;              /* name -> VsmPlacingHost: what was free there at first, what went there */
         GPtrArray *lanes;               /* names of hosts, owned: their numbers for the pace */
         GHashTable *hard, *soft;        /* "UUID host" -> aa{sv}: it cannot go there; it failed by this method */
         GHashTable *out;                /* host -> aa{sv}: why no guest can go there any more */
-        VsmPlanned *shown;              /* the plan that was shown, and is to be carried out; NULL = none, or begun */
+        VsmPlacing *shown;              /* the plan that was shown, and is to be carried out; NULL = none, or begun */
         uint64_t deadline;              /* µs, monotonic; 0 = none */
 
         VsmPace *pace;
@@ -89,7 +89,7 @@ unsigned vsm_evacuation_run_count(const VsmEvacuationRun *run, VsmEvacueeState s
 void vsm_evacuation_run_plan(VsmEvacuationRun *run);
 
 /* Takes planned. */
-void vsm_evacuation_run_take_plan(VsmEvacuationRun *run, VsmPlanned *planned);
+void vsm_evacuation_run_take_plan(VsmEvacuationRun *run, VsmPlacing *planned);
 
 /* Who is the next to move, to that host or (NULL) at all; NULL = nobody waits for that. */
 VsmEvacuee* vsm_evacuation_run_next(VsmEvacuationRun *run, const char *host);
