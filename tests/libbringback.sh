@@ -32,6 +32,7 @@ print(" ".join(sorted(re.findall("\\(" + quote + "[0-9a-f-]{36}" + quote + ", " 
                                rows[0][0] if rows else ""))))'
 }
 
+# shellcheck disable=SC2120 # by default all of them
 bring_back() { # [UUID...]: prints the path of the job
   local reply
   if [ $# = 0 ]; then

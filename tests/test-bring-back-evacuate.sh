@@ -1,13 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# There and back: a host is evacuated, with a guest that can only be saved, and what left it comes home, also what was saved.
+# There and back: a host is evacuated, with a guest that can only be saved; what left comes home, what was saved goes on.
 # shellcheck source=tests/libtest.sh
 . "$(dirname "$0")/libtest.sh"
 # shellcheck source=tests/libhosts.sh
 . "$(dirname "$0")/libhosts.sh"
 # shellcheck source=tests/libbringback.sh
+# shellcheck disable=SC2119 # bring_back takes none to mean all
 . "$(dirname "$0")/libbringback.sh"
-hosts_setup
+hosts_setup "$@"
 
 draining() {
   prop A "$VSM_ROOT" "$VSM_NAME.Manager" Draining

@@ -1,14 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Guests that come home, and what comes between: cancelled by the child or the parent, vsmd killed in the middle, libvirt
-# of the other host gone, the other host cut off. Each guest runs exactly once.
+# Guests that come home, and what comes between: the child cancelled, or the parent; vsmd killed in the middle; libvirt of
+# the other host gone, the other host cut off. Each guest runs exactly once.
 # shellcheck source=tests/libtest.sh
 . "$(dirname "$0")/libtest.sh"
 # shellcheck source=tests/libhosts.sh
 . "$(dirname "$0")/libhosts.sh"
 # shellcheck source=tests/libbringback.sh
+# shellcheck disable=SC2119 # bring_back takes none to mean all
 . "$(dirname "$0")/libbringback.sh"
-hosts_setup
+hosts_setup "$@"
 
 slow() { # HOST: what it sends takes long
   lab link "$1" rate 8mbit

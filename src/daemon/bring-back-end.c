@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What became of each guest, as the record keeps it and as the parent job tells it. Bus thread, but for the functions of
- * the store lane, which say so. */
+/* What became of each guest, as the record keeps it and as the parent job tells it. Bus thread, but for what says
+ * that it is the store lane's. */
 
 #include "daemon/bring-back-internal.h"
 #include "daemon/evacuation-internal.h"

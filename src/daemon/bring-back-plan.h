@@ -13,6 +13,6 @@ typedef struct VsmReturn {
         void *owner;                    /* whoever asks knows what it is */
 } VsmReturn;
 
-/* Sorts them, and puts those for which there is room to the front: the most important ones first, among those the smallest,
- * so that where memory is short as many as possible come home. How many those are. */
+/* Sorts them, and puts those for which there is room to the front: the most important ones first, among those the
+ * smallest, so that where memory is short as many as possible come home. How many those are. */
 size_t vsm_returns_order(VsmReturn *guests, size_t n, uint64_t available);

@@ -5,8 +5,8 @@
 
 /* Who can be brought home, out of what the last evacuation left behind. May wait for the disk: workers. */
 
-/* Those that went to another host, and those that were saved or shut down here and have no host (""), as VsmAway. systems:
- * UUIDs, NULL = all. VSM_ERROR_INVALID_PARAMETER names one that is none of them. */
+/* Those that went to another host, and those that were saved or shut down here and have no host (""), as VsmAway.
+ * systems: UUIDs, NULL = all. VSM_ERROR_INVALID_PARAMETER names one that is none of them. */
 GPtrArray* vsm_bring_back_record_read(VsmStore *store, char **systems, GError **error);
 
 /* It is not away any more. Only from the store lane: what is read is written back. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* A guest that comes home, from the decision to the end of its job. The long lane does the work (virt/fetch.c); it is
- * libvirt of the other host that migrates, so it goes on when this daemon does not. Bus thread, but for the hooks, which
- * say so. */
+ * libvirt of the other host that migrates, so it goes on when this daemon does not. Bus thread, but for the hooks,
+ * which say so. */
 
 #include "daemon/bandwidth.h"
 #include "daemon/fetch-internal.h"

@@ -26,8 +26,8 @@ typedef struct VsmFetchEvents {
         void (*ended)(VsmJob *job, VsmMoveOutcome outcome, GVariant *reasons);
 } VsmFetchEvents;
 
-/* Writes it down, then runs it. False with error, and nothing is begun, when this host has no name that another one could
- * be given. */
+/* Writes it down, then runs it. False with error, and nothing is begun, when this host has no name that another one
+ * could be given. */
 bool vsm_fetch_job_begin(VsmJob *parent, const VsmFetchWish *wish, const VsmFetchEvents *events, GError **error);
 
 /* One of an earlier run of the daemon, which is on the bus: goes on where that was. */

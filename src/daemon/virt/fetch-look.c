@@ -139,8 +139,8 @@ static virDomainPtr look_there(
         return g_steal_pointer(&domain);
 }
 
-/* Name and UUID must be free here, but for the system's own definition that is off. libvirt takes that over, but for one
- * with a saved image, from which it would start over disks that are newer. */
+/* Name and UUID must be free here, but for the system's own definition that is off. libvirt takes that over, but for
+ * one with a saved image, from which it would start over disks that are newer. */
 static bool check_here(VsmFetch *fetch, VsmSettle *settle, GError **error) {
         const char *uuid = fetch->options.uuid, *home = vsm_peer_host(settle->peer);
         g_autoptr(VsmDomainInfo) info = NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What is asked of the other host, and said to it, while its libvirt sends a guest home: over a second connection, for a
- * host answers five calls of one at a time. Workers; one asks at a time. */
+/* What is asked of the other host, and said to it, while its libvirt sends a guest home: over a second connection, for
+ * a host answers five calls of one at a time. Workers; one asks at a time. */
 
 #include "daemon/virt/fetch-private.h"
 

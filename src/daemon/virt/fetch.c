@@ -211,7 +211,12 @@ VsmMoveOutcome vsm_fetch_run(VsmFetch *fetch, const VsmMoveHooks *hooks, VsmTran
         return settle_all(fetch, &settle, cause, error);
 }
 
-VsmMoveOutcome vsm_fetch_resume(VsmFetch *fetch, const VsmMoveFacts *facts, VsmTransferStats *ret_stats, GError **error) {
+VsmMoveOutcome vsm_fetch_resume(
+                VsmFetch *fetch,
+                const VsmMoveFacts *facts,
+                VsmTransferStats *ret_stats,
+                GError **error) {
+
         g_auto(VsmSettle) settle = settle_of(fetch, facts);
         g_autoptr(GError) cause = NULL;
 
