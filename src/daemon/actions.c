@@ -35,7 +35,7 @@ static const VsmMember members[] = {
         MANAGER("Predict",                                VSM_ACTION_CHECK,           false),
         MANAGER("PlanEvacuation",                         VSM_ACTION_CHECK,           true),
         MANAGER("Evacuate",                               VSM_ACTION_EVACUATE,        true),
-        MANAGER("BringBack",                              VSM_ACTION_EVACUATE,        false),
+        MANAGER("BringBack",                              VSM_ACTION_EVACUATE,        true),
         MANAGER("ListHistory",                            VSM_ACTION_INSPECT,         true),
 
         JOB("RequestStateChange",                         VSM_ACTION_CANCEL),

@@ -5,9 +5,11 @@
 
 #include <string.h>
 
+#include "daemon/bring-back.h"
 #include "daemon/check-job.h"
 #include "daemon/evacuation-internal.h"
 #include "daemon/job-error.h"
+#include "daemon/fetch-job.h"
 #include "daemon/job-keep.h"
 #include "daemon/job-methods.h"
 #include "daemon/job.h"
@@ -323,6 +325,8 @@ void vsm_job_free(VsmJob *job) {
         sd_event_source_disable_unref(job->removal);
         vsm_request_free(job->request);
         vsm_check_job_free(job->check);
+        vsm_fetch_job_free(job->fetch);
+        vsm_bring_back_free(job->back);
         vsm_evacuation_free(job->evacuation);
         g_clear_pointer(&job->options, g_variant_unref);
         vsm_move_job_free(job->move);

@@ -33,6 +33,8 @@ typedef enum {
 
 typedef struct VsmMoveJob VsmMoveJob; /* move.c */
 typedef struct VsmCheckJob VsmCheckJob; /* check-job.c */
+typedef struct VsmFetchJob VsmFetchJob; /* fetch-job.c */
+typedef struct VsmBringBack VsmBringBack; /* bring-back.c */
 typedef struct VsmEvacuation VsmEvacuation; /* evacuation.c */
 
 typedef struct VsmJob {
@@ -70,6 +72,10 @@ typedef struct VsmJob {
         VsmMoveJob *move;               /* NULL for other kinds and after the end */
 
         VsmCheckJob *check;             /* the same, of a check */
+
+        VsmFetchJob *fetch;             /* the same, of one that brings a guest home */
+
+        VsmBringBack *back;             /* of a bring-back, also after its end; NULL for other kinds */
 
         VsmEvacuation *evacuation;      /* what a parent has besides, also after the end; NULL for other kinds */
 

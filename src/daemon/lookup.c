@@ -123,7 +123,7 @@ static const sd_bus_vtable vtable[] = {
         METHOD("PlanEvacuation", "a{sv}", SD_BUS_PARAM(Options), "saa{sv}",
                SD_BUS_PARAM(PlanID) SD_BUS_PARAM(Plan), vsm_method_plan_evacuation),
         METHOD("Evacuate", "a{sv}", SD_BUS_PARAM(Options), "o", SD_BUS_PARAM(Job), vsm_method_evacuate),
-        METHOD("BringBack", "a{sv}", SD_BUS_PARAM(Options), "o", SD_BUS_PARAM(Job), vsm_method_not_built),
+        METHOD("BringBack", "a{sv}", SD_BUS_PARAM(Options), "o", SD_BUS_PARAM(Job), vsm_method_bring_back),
         METHOD("ListHistory", "a{sv}", SD_BUS_PARAM(Filter), "aa{sv}", SD_BUS_PARAM(Entries),
                vsm_method_list_history),
         SD_BUS_PROPERTY("APIVersion", "u", property_get_api_version, 0, CHANGE),

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "daemon/bring-back.h"
 #include "daemon/check-job.h"
 #include "daemon/evacuation-recover.h"
 #include "daemon/log.h"
@@ -116,6 +117,8 @@ static void recover(VsmManager *manager, const VsmStoredJob *stored) {
 void vsm_move_recover_all(VsmManager *manager) {
         g_autoptr(GPtrArray) unfinished = g_steal_pointer(&manager->unfinished);
 
+        if (unfinished)
+                vsm_bring_back_recover_all(manager, unfinished);
         for (guint i = 0; unfinished && i < unfinished->len; i++) {
                 const VsmStoredJob *stored = unfinished->pdata[i];
 

@@ -91,6 +91,10 @@ bool vsm_stats_read(
                 virDomainJobOperation *ret_operation,
                 GError **error);
 
+/* Blocks. vsm_virt_sample() and vsm_virt_abort(), on any connection. */
+bool vsm_stats_look(virConnectPtr connection, const char *uuid, VsmTransferStats *ret, GError **error);
+bool vsm_stats_abort(virConnectPtr connection, const char *uuid, bool *ret_running, GError **error);
+
 /* ---- policy.c: pure ---- */
 
 /* Parses with what is safe for text of others: no network, no entities, no DTD, at most limit

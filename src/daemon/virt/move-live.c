@@ -57,23 +57,6 @@ static bool call_once(
         return false;
 }
 
-/* libvirt here could not connect to that address, so no byte has moved. It connects to a port of its
- * own choice there, which something on the way may not let through although the control port is open. */
-static bool is_no_connection(const GError *error, const char *address) {
-        static const char *const forms[] = { "unable to connect to server at '%s:",
-                                             "unable to connect to server at '[%s]:" };
-
-        for (size_t i = 0; i < G_N_ELEMENTS(forms); i++) {
-                g_auto(GStrv) parts = g_strsplit(forms[i], "%s", 2);
-                g_autofree char *text = g_strconcat(parts[0], address, parts[1], NULL);
-
-                if (strstr(error->message, text))
-                        return true;
-        }
-
-        return false;
-}
-
 /* All is as it was before the call, so another one may be made. */
 static bool is_untouched(VsmMove *move, VsmSettle *settle, virDomainPtr domain, const VsmMoveFacts *facts) {
         VsmSide side;
@@ -193,7 +176,7 @@ static bool call_libvirt(
                 ok = call_once(move, settle, domain, params, &local);
                 if (!ok && leave_post_copy_out(move, settle, domain, facts, params, local))
                         continue;
-                if (ok || !is_no_connection(local, facts->address) || vsm_cancel_fired(move->cancel))
+                if (ok || !vsm_uri_is_no_connection(local->message, facts->address) || vsm_cancel_fired(move->cancel))
                         break;
 
                 g_ptr_array_add(avoid, g_strdup(facts->address));
@@ -217,7 +200,7 @@ static bool call_libvirt(
                 return true;
         }
 
-        if (is_no_connection(local, facts->address) && !vsm_cancel_fired(move->cancel))
+        if (vsm_uri_is_no_connection(local->message, facts->address) && !vsm_cancel_fired(move->cancel))
                 vsm_check_unreachable(move->reasons, move->options.destination, local);
         if (strstr(local->message, VSM_REFUSAL))
                 vsm_reasons_add(move->reasons, "destination-refuses", move->options.destination->host, local->message,

@@ -46,9 +46,6 @@ struct VsmMove {
         uint64_t bandwidth;             /* bytes/s, all disks together, 0 = no limit; the last that was asked for */
 };
 
-void vsm_move_facts_clear(VsmMoveFacts *facts);
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VsmMoveFacts, vsm_move_facts_clear)
-
 /* Any thread. */
 void vsm_move_set_stats(VsmMove *move, const VsmTransferStats *stats);
 void vsm_move_get_stats(VsmMove *move, VsmTransferStats *ret);

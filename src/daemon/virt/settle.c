@@ -184,10 +184,16 @@ static void report(
                 GError **error) {
 
         const char *name = settle->name ?: settle->options->uuid, *host = settle->options->destination->host;
+        bool stayed = verdict->outcome == VSM_MOVE_STAYED || verdict->outcome == VSM_MOVE_BUSY;
         g_autoptr(GString) text = g_string_new(NULL);
         int code = VSM_ERROR_FAILED;
 
-        if (verdict->outcome == VSM_MOVE_STAYED || verdict->outcome == VSM_MOVE_BUSY)
+        /* all that is said after it speaks as the source would */
+        if (settle->from)
+                g_string_append_printf(text, "System '%s' %s host '%s'; as seen from there", name,
+                                       stayed ? "was not brought home and stays on" : "was to come home from",
+                                       settle->from->host);
+        else if (stayed)
                 g_string_append_printf(text, "System '%s' stays on this host and was not moved to "
                                              "'%s'", name, host);
         else

@@ -12,6 +12,8 @@ typedef struct VsmSettle {
         VsmVirt *virt;
         const VsmMoveOptions *options;
         const VsmMoveFacts *facts;
+        const VsmDestination *from;     /* the source is that host, and the other one is this host; NULL = this
+                                         * host is the source. "Here" is the source in all that follows */
         char *name;                     /* of the guest, for messages; NULL = its UUID */
 
         bool call_ok;
@@ -30,6 +32,9 @@ typedef struct VsmSettle {
         bool lost_source;               /* libvirt here went away meanwhile */
         bool snapshots_there;           /* what is told of them here goes with the definition */
 } VsmSettle;
+
+void vsm_move_facts_clear(VsmMoveFacts *facts);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VsmMoveFacts, vsm_move_facts_clear)
 
 /* Frees what is owned. */
 void vsm_settle_clear(VsmSettle *settle);

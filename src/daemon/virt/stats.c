@@ -111,13 +111,8 @@ bool vsm_stats_read(
         return true;
 }
 
-bool vsm_virt_sample(VsmVirt *virt, const char *uuid, VsmTransferStats *ret, GError **error) {
-        g_autoptr(virConnect) connection = NULL;
+bool vsm_stats_look(virConnectPtr connection, const char *uuid, VsmTransferStats *ret, GError **error) {
         g_autoptr(virDomain) domain = NULL;
-
-        connection = vsm_virt_ref_connection(virt, error);
-        if (!connection)
-                return false;
 
         if (!vsm_domain_lookup(connection, uuid, &domain, error))
                 return false;
@@ -130,14 +125,15 @@ bool vsm_virt_sample(VsmVirt *virt, const char *uuid, VsmTransferStats *ret, GEr
         return vsm_stats_read(domain, false, ret, NULL, error);
 }
 
-bool vsm_virt_abort(VsmVirt *virt, const char *uuid, bool *ret_running, GError **error) {
-        g_autoptr(virConnect) connection = NULL;
+bool vsm_virt_sample(VsmVirt *virt, const char *uuid, VsmTransferStats *ret, GError **error) {
+        g_autoptr(virConnect) connection = vsm_virt_ref_connection(virt, error);
+
+        return connection && vsm_stats_look(connection, uuid, ret, error);
+}
+
+bool vsm_stats_abort(virConnectPtr connection, const char *uuid, bool *ret_running, GError **error) {
         g_autoptr(virDomain) domain = NULL;
         VsmTransferStats stats = { 0 };
-
-        connection = vsm_virt_ref_connection(virt, error);
-        if (!connection)
-                return false;
 
         if (!vsm_domain_lookup(connection, uuid, &domain, error))
                 return false;
@@ -169,6 +165,12 @@ bool vsm_virt_abort(VsmVirt *virt, const char *uuid, bool *ret_running, GError *
 
         *ret_running = true;
         return true;
+}
+
+bool vsm_virt_abort(VsmVirt *virt, const char *uuid, bool *ret_running, GError **error) {
+        g_autoptr(virConnect) connection = vsm_virt_ref_connection(virt, error);
+
+        return connection && vsm_stats_abort(connection, uuid, ret_running, error);
 }
 
 bool vsm_virt_set_bandwidth(VsmVirt *virt, const char *uuid, uint64_t bandwidth, GError **error) {

@@ -422,13 +422,34 @@ bool vsm_virt_shutdown(VsmVirt *virt, const char *uuid, uint64_t deadline, VsmCa
 
 /* ---- coming home ---- */
 
+/* Blocks. Bytes of memory that can be had on this host: free, buffers and caches. */
+bool vsm_virt_available_memory(VsmVirt *virt, uint64_t *ret, GError **error);
+
+/* Blocks, minutes maybe: the long lane. Starts a guest of this host that is off, from its saved image if it has one. One
+ * that runs, or is paused, stays as it is. */
+bool vsm_virt_start(VsmVirt *virt, const char *uuid, GError **error);
+
+/* What became of a guest that left this host for that one. */
+typedef enum {
+        VSM_AWAY_GONE,                  /* not there any more: moved on, or removed */
+        VSM_AWAY_OFF,                   /* there, and neither running nor paused */
+        VSM_AWAY_BUSY,                  /* libvirt there runs a job of it */
+        VSM_AWAY_ACTIVE,
+} VsmAwayState;
+
+/* Blocks. *ret_info is NULL when it is gone. */
+bool vsm_peer_look_away(VsmPeer *peer, const char *uuid, VsmAwayState *ret, VsmDomainInfo **ret_info, GError **error);
+
 typedef struct VsmFetchOptions {
         char uuid[VSM_UUID_SIZE];
         VsmDestination *from;           /* where it is */
         VsmDestination *home;           /* this host, as that one's libvirt has to call it; its addresses stand in addresses */
-        bool autostart;                 /* the mark it had here before it left */
+        bool autostart;                 /* the mark it had here before it left: it gets it back, if it has lost it */
+        uint64_t bandwidth;             /* bytes/s, 0 = no limit */
+        bool compression;
 } VsmFetchOptions;
 
+/* All, and what it points to, is copied. */
 typedef struct VsmFetch VsmFetch;       /* as VsmMove: references, cancel and sample from any thread */
 
 VsmFetch* vsm_fetch_new(VsmVirt *virt, const VsmFetchOptions *options);
@@ -438,7 +459,19 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VsmFetch, vsm_fetch_unref)
 
 /* Blocks to the end of it: the long lane. Opens the libvirt where the guest is and has that one migrate it to us, then
  * finds out what is true on both hosts. VSM_MOVE_MOVED: it runs here. VSM_MOVE_STAYED: there. VSM_MOVE_LOST: on neither,
- * as when somebody has moved it on. */
-VsmMoveOutcome vsm_fetch_run(VsmFetch *fetch, VsmTransferStats *ret_stats, GError **error);
+ * as when somebody has moved it on. Of hooks, prepared, started and returned are called; the address in facts is that of
+ * the host where it is. */
+VsmMoveOutcome vsm_fetch_run(VsmFetch *fetch, const VsmMoveHooks *hooks, VsmTransferStats *ret_stats, GError **error);
+
+/* Blocks, as run does, after a restart of the daemon: with the facts that were written down. */
+VsmMoveOutcome vsm_fetch_resume(VsmFetch *fetch, const VsmMoveFacts *facts, VsmTransferStats *ret_stats, GError **error);
+
+/* As those of VsmMove. */
+GVariant* vsm_fetch_reasons(VsmFetch *fetch);
 void vsm_fetch_cancel(VsmFetch *fetch);
+bool vsm_fetch_is_cancelled(VsmFetch *fetch);
+
+/* Block, seconds when the other host does not answer: over a connection of their own. As those of VsmMove. */
 bool vsm_fetch_sample(VsmFetch *fetch, VsmTransferStats *ret, GError **error);
+bool vsm_fetch_abort(VsmFetch *fetch, GError **error);
+bool vsm_fetch_kill_incoming(VsmFetch *fetch, GError **error);
