@@ -32,17 +32,18 @@ migrate_to() { # NAME HOST METHOD: prints what came of it
 }
 
 set_and_seen() {
+  local wanted='5 "Priority" q 7 "AllowedHosts" as 1 "hostb" "AntiAffinityGroup" s "db"'
+  wanted+=' "Fallback" as 2 "live" "save" "MaximumDowntime" u 500'
   guest_start A web --ws 8
   monitor_start A bus.A
   assert_eq "$(set_policy web "{'Priority': <7>, 'AllowedHosts': <['HostB.']>, 'Fallback': <['live', 'save']>,
     'AntiAffinityGroup': <'db'>, 'MaximumDowntime': <500>}")" "()" "it is taken"
-  assert_eq "$(system_prop A web MigrationPolicy)" \
-    '5 "Priority" q 7 "AllowedHosts" as 1 "hostb" "AntiAffinityGroup" s "db" "Fallback" as 2 "live" "save" "MaximumDowntime" u 500' \
-    "the property, at once"
+  assert_eq "$(system_prop A web MigrationPolicy)" "$wanted" "the property, at once"
   assert_match "$(metadata A web)" "group=['\"]db['\"]" "in what runs"
   assert_match "$(metadata A web --config)" '<host>hostb</host>' "in what is stored"
   wait_for_line bus.A 'PropertiesChanged.*"MigrationPolicy"' 30 >/dev/null
-  assert_match "$(grep -F PropertiesChanged bus.A | grep -F MigrationPolicy)" '\["MigrationPolicy"\]' "invalidated, not told"
+  assert_match "$(grep -F PropertiesChanged bus.A | grep -F MigrationPolicy)" '\["MigrationPolicy"\]' \
+    "invalidated, not told"
   assert_match "$(prop A "$VSM_ROOT" "$VSM_NAME.Manager" Features)" '"SetMigrationPolicy"' "Features"
 
   set_policy web '@a{sv} {}'
@@ -56,7 +57,8 @@ by_the_client() {
   host_run A vsmctl policy web Priority= AntiAffinityGroup=db
   assert_eq "$(host_run A vsmctl --json policy web |
     python3 -c 'import json, sys; print(json.dumps(json.load(sys.stdin), sort_keys=True))')" \
-    '{"AllowedHosts": ["hostb", "10.77.0.9"], "AntiAffinityGroup": "db", "Fallback": ["live", "save"]}' "one key at a time"
+    '{"AllowedHosts": ["hostb", "10.77.0.9"], "AntiAffinityGroup": "db", "Fallback": ["live", "save"]}' \
+    "one key at a time"
   assert_match "$(metadata A web)" '<host>10\.77\.0\.9</host>' "as virsh sees it"
 }
 
@@ -78,7 +80,12 @@ EOT
   assert_match "$(metadata A web)" "priority=['\"]9['\"]" "alice may, for this guest and this key"
   assert_fails_with 'DBus\.Error\.(AccessDenied|InteractiveAuthorizationRequired)' as_user A alice gdbus call --system \
     --dest "$VSM_NAME" --object-path "$VSM_ROOT" --method "$VSM_NAME.Manager.SetMigrationPolicy" \
-    "$(system_path A web)" "{'AllowedHosts': <['hostb']>}"
+    "$(system_path A web)" "{'Priority': <9>, 'AllowedHosts': <['hostb']>}"
+  set_policy web "{'Priority': <9>, 'AllowedHosts': <['hostb']>}"
+  assert_fails_with 'DBus\.Error\.(AccessDenied|InteractiveAuthorizationRequired)' as_user A alice gdbus call --system \
+    --dest "$VSM_NAME" --object-path "$VSM_ROOT" --method "$VSM_NAME.Manager.SetMigrationPolicy" \
+    "$(system_path A web)" "{'Priority': <5>}"
+  assert_match "$(metadata A web)" '<host>hostb</host>' "nor take another key away with it"
 
   assert_policy_refused InvalidParameter '"Colour" is unknown' web "{'Colour': <'red'>}"
   assert_policy_refused InvalidParameter 'AllowedHosts' web "{'AllowedHosts': <['qemu+ssh://hostb/system']>}"
@@ -117,7 +124,8 @@ not_allowed() {
   assert_match "$(call A "$job" "$VSM_NAME.Job" GetErrorEx)" host-not-allowed "and a check that is a job"
 
   set_policy web "{'AllowedHosts': <['$(host_name B)']>}"
-  assert_not_match "$(migrate_to web "$(host_name B)" CheckVirtualSystemIsMigratableToHost)" host-not-allowed "now it may"
+  assert_not_match "$(migrate_to web "$(host_name B)" CheckVirtualSystemIsMigratableToHost)" host-not-allowed \
+    "now it may"
   assert_moves A B web
 }
 

@@ -10,7 +10,8 @@ static void test_pages(void) {
         static const char text[] =
                 "<capabilities><host><cpu><arch>x86_64</arch><pages unit='KiB' size='1048576'/>"
                 "<pages unit='KiB' size='4'/><pages unit='KiB' size='2048'/><pages unit='MiB' size='16'/>"
-                "<pages unit='KiB' size='x'/><pages unit='KiB'/></cpu></host><pages unit='KiB' size='8'/></capabilities>";
+                "<pages unit='KiB' size='x'/><pages unit='KiB'/></cpu></host>"
+                "<pages unit='KiB' size='8'/></capabilities>";
         g_autoptr(GArray) sizes = vsm_pages_from_xml(text, NULL), none = vsm_pages_from_xml("<capabilities/>", NULL);
         g_autoptr(GError) error = NULL;
 
@@ -53,10 +54,11 @@ static void test_link(void) {
         static const char bridge[] =
                 "<interface type='bridge' name='br0'><protocol family='ipv6'><ip address='FD00:77:0::2' prefix='64'/>"
                 "</protocol><bridge><interface type='ethernet' name='eth0'><link speed='10000' state='up'/></interface>"
-                "<interface type='ethernet' name='vnet0'><link speed='10' state='up'/></interface></bridge></interface>";
+                "<interface type='ethernet' name='vnet0'><link speed='10' state='up'/></interface>"
+                "</bridge></interface>";
 
-        check_rate("<interface type='ethernet' name='eth0'><protocol family='ipv4'><ip address='10.77.0.2' prefix='24'/>"
-                   "</protocol><link speed='1000' state='up'/></interface>", "10.77.0.2", 125000000, true);
+        check_rate("<interface type='ethernet' name='eth0'><protocol family='ipv4'>"
+                   "<ip address='10.77.0.2' prefix='24'/></protocol><link speed='1000' state='up'/></interface>", "10.77.0.2", 125000000, true);
         check_rate(bridge, "fd00:77::2", 1250000000, true);
         check_rate(bridge, "fd00:77::3", 1250000000, false);
         check_rate("<interface type='ethernet' name='eth0'><link speed='-1' state='up'/></interface>", "10.77.0.2", 0,

@@ -12,10 +12,12 @@ static GVariant* parse(const char *text) {
 }
 
 static void test_read(void) {
-        g_autoptr(GVariant) dict = parse("{'Priority': <@u 7>, 'AllowedHosts': <['HostB.', '10.77.0.3', 'FD00:77:0::2']>, "
+        g_autoptr(GVariant) dict = parse("{'Priority': <@u 7>, "
+                                         "'AllowedHosts': <['HostB.', '10.77.0.3', 'FD00:77:0::2']>, "
                                          "'AntiAffinityGroup': <'db pair'>, 'Fallback': <['live', 'save']>, "
                                          "'MaximumDowntime': <@t 300>}");
-        g_autoptr(GVariant) expected = parse("{'Priority': <@q 7>, 'AllowedHosts': <['hostb', '10.77.0.3', 'fd00:77::2']>, "
+        g_autoptr(GVariant) expected = parse("{'Priority': <@q 7>, "
+                                             "'AllowedHosts': <['hostb', '10.77.0.3', 'fd00:77::2']>, "
                                              "'AntiAffinityGroup': <'db pair'>, 'Fallback': <['live', 'save']>, "
                                              "'MaximumDowntime': <@u 300>}");
         g_autoptr(GVariant) policy = NULL;
@@ -85,6 +87,23 @@ static void test_limits(void) {
         g_assert_null(vsm_policy_read(many_hosts, NULL));
 }
 
+static void check_changes(const char *before, const char *after, const char *expected) {
+        g_autoptr(GVariant) b = parse(before), a = parse(after);
+        g_autofree char *changes = vsm_policy_changes(b, a);
+
+        g_assert_cmpstr(changes, ==, expected);
+}
+
+static void test_changes(void) {
+        static const char policy[] = "{'Priority': <@q 7>, 'AllowedHosts': <['hostb']>}";
+
+        check_changes(policy, policy, "");
+        check_changes(policy, "{'Priority': <@q 8>, 'AllowedHosts': <['hostb']>}", "Priority");
+        check_changes(policy, "{'Priority': <@q 8>}", "Priority,AllowedHosts");
+        check_changes(policy, "@a{sv} {}", "Priority,AllowedHosts");
+        check_changes("@a{sv} {}", "{'Fallback': <['save']>}", "Fallback");
+}
+
 static void test_allows(void) {
         static const char *const hostb[] = { "10.77.0.2", "hostb", "fd00:77::2", NULL };
         static const char *const hostc[] = { "hostc", NULL };
@@ -144,6 +163,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/policy-rules/nulls", test_nulls);
         g_test_add_func("/policy-rules/refused", test_refused);
         g_test_add_func("/policy-rules/limits", test_limits);
+        g_test_add_func("/policy-rules/changes", test_changes);
         g_test_add_func("/policy-rules/allows", test_allows);
         g_test_add_func("/policy-rules/fill-in", test_fill_in);
         return g_test_run();

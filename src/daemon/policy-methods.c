@@ -55,7 +55,7 @@ static void policy_free(VsmTask *task) {
 
 static int authorize(VsmManager *manager, sd_bus_message *call, const VsmSystem *system, GVariant *policy,
                      sd_bus_error *error) {
-        g_autofree char *keys = vsm_polkit_keys(policy);
+        g_autofree char *keys = vsm_policy_changes(vsm_system_policy(system), policy);
         char *details[] = {
                 (char*) "system.name", (char*) vsm_system_name(system),
                 (char*) "system.uuid", (char*) vsm_system_uuid(system),

@@ -73,6 +73,21 @@ GVariant* vsm_policy_read(GVariant *dict, GError **error) {
         return policy && check_fallback(policy, error) ? g_steal_pointer(&policy) : NULL;
 }
 
+char* vsm_policy_changes(GVariant *before, GVariant *after) {
+        g_autoptr(GPtrArray) names = g_ptr_array_new();
+
+        for (const VsmKey *key = keys; key->name; key++) {
+                g_autoptr(GVariant) old = g_variant_lookup_value(before, key->name, NULL);
+                g_autoptr(GVariant) new = g_variant_lookup_value(after, key->name, NULL);
+
+                if ((old || new) && (!old || !new || !g_variant_equal(old, new)))
+                        g_ptr_array_add(names, (char*) key->name);
+        }
+
+        g_ptr_array_add(names, NULL);
+        return g_strjoinv(",", (char**) names->pdata);
+}
+
 bool vsm_policy_allows(GVariant *policy, const char *const *names) {
         g_autofree const char **hosts = NULL;
 

@@ -14,6 +14,10 @@
  * VSM_ERROR_INVALID_PARAMETER that names the key. */
 GVariant* vsm_policy_read(GVariant *dict, GError **error);
 
+/* The keys that the second has otherwise than the first, those that it lacks among them, "Priority,AllowedHosts": the
+ * detail "settings" for polkit, as who may change one key may not take the others away with it. g_free() it. */
+char* vsm_policy_changes(GVariant *before, GVariant *after);
+
 /* Whether AllowedHosts has one of these (canonical names and addresses of one host), or there is no such list. */
 bool vsm_policy_allows(GVariant *policy, const char *const *names);
 

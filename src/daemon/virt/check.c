@@ -172,7 +172,8 @@ static bool ask_one(VsmCheck *check, const VsmCheckFunc *question, int64_t until
         *ask = (Ask) { vsm_check_ref(check), question };
         return vsm_patience_run(&(VsmPatience) {
                                         .what = check->peer ? "libvirt there" : "libvirt here",
-                                        .host = check->peer ? check->host : "",
+                                        /* here by guest: one whose QEMU hangs speaks for itself only */
+                                        .host = check->peer ? check->host : check->options.uuid,
                                         .func = ask_thread,
                                         .input = ask,
                                         .input_free = ask_free,

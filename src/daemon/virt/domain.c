@@ -305,8 +305,8 @@ bool vsm_virt_set_policy(VsmVirt *virt, const char *uuid, GVariant *policy, GErr
 
         if (job) {
                 g_set_error(error, VSM_ERROR, VSM_ERROR_INVALID_STATE,
-                            "libvirt is running a job of the system (a migration, a save, ...): its policy can be changed "
-                            "when that has ended");
+                            "libvirt is running a job of the system (a migration, a save, ...): its policy can be "
+                            "changed when that has ended");
                 return false;
         }
 

@@ -79,7 +79,8 @@ static void* read_thread(void *input, GError **error) {
         int status = 0, n;
 
         /* without waiting for a job that began meanwhile: then there is no number */
-        n = virDomainListGetStats(domains, VIR_DOMAIN_STATS_DIRTYRATE, &records, VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT);
+        n = virDomainListGetStats(domains, VIR_DOMAIN_STATS_DIRTYRATE, &records,
+                                  VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT);
         if (n < 0) {
                 vsm_virt_error(error, "libvirt does not tell how many pages it changed");
                 return NULL;

@@ -185,8 +185,8 @@ static void* look_thread(void *input, GError **error) {
 
         connection = vsm_peer_connection(peer);
         facts->address = g_strdup(vsm_peer_address(peer));
-        if (!vsm_peer_memory(peer, &facts->memory, &facts->memory_total, error) || !read_pages(connection, facts, error) ||
-            !read_groups(peer, facts, error))
+        if (!vsm_peer_memory(peer, &facts->memory, &facts->memory_total, error) ||
+            !read_pages(connection, facts, error) || !read_groups(peer, facts, error))
                 return NULL;
 
         facts->compat = vsm_compat_read_host(connection, needs, error);
