@@ -44,7 +44,7 @@ bool vsm_move_refuse(VsmReasons *reasons, GError **error) {
                 if (g_variant_lookup(reason, "PerceivedSeverity", "q", &severity) &&
                     severity >= VSM_SEVERITY_ERROR &&
                     g_variant_lookup(reason, "Message", "&s", &message))
-                        g_string_append_printf(text, "%s%s", text->len > 0 ? " " : "", message);
+                        g_string_append_printf(text, "%s%s", text->len > 0 ? "; " : "", message);
         }
 
         if (text->len == 0)

@@ -19,8 +19,9 @@ void vsm_secret_need_free(VsmSecretNeed *need);
 GPtrArray* vsm_secrets_from_xml(const char *xml, GError **error);
 
 /* Blocks. Sees to it that the other host has all of them with a value, under the same UUID and usage; what
- * is there already is left as it is, and no value goes over a connection that can be read on the way. Each is written down before it is made. host: name of the other one,
- * for messages. When it fails, what was made so far is in the journal. */
+ * is there already is left as it is, and no value goes over a connection that others can read. Each is
+ * written down before it is made. host: name of the other one, for messages. When it fails, what was made so
+ * far is in the journal. */
 bool vsm_secrets_copy(
                 virConnectPtr here,
                 virConnectPtr there,
