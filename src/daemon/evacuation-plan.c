@@ -303,12 +303,21 @@ static VsmCompat* needs_of(GPtrArray *guests) {
         for (guint i = 0; i < guests->len; i++) {
                 const VsmGuestFacts *guest = guests->pdata[i];
 
+                if (guest->compat && needs->hypervisor[0] == '\0') {
+                        g_free(needs->hypervisor);
+                        needs->hypervisor = g_strdup(guest->compat->hypervisor);
+                }
+
                 for (guint p = 0; guest->compat && p < guest->compat->platforms->len; p++) {
                         const VsmCompatPlatform *platform = guest->compat->platforms->pdata[p];
 
                         (void) vsm_compat_add(needs, platform->arch, platform->virt_type);
                 }
         }
+
+        /* when no guest can tell, hosts tell all they offer */
+        if (needs->platforms->len == 0)
+                g_clear_pointer(&needs, vsm_compat_free);
 
         return needs;
 }
