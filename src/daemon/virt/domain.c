@@ -300,10 +300,11 @@ bool vsm_virt_set_policy(VsmVirt *virt, const char *uuid, GVariant *policy, GErr
                 return false;
 
         domain = vsm_domain_find(connection, uuid, error);
-        if (!domain || !vsm_side_has_job(domain, &job, error))
+        if (!domain)
                 return false;
 
-        if (job) {
+        /* where that cannot be told, libvirt itself refuses, only later */
+        if (vsm_side_has_job(domain, &job, NULL) && job) {
                 g_set_error(error, VSM_ERROR, VSM_ERROR_INVALID_STATE,
                             "libvirt is running a job of the system (a migration, a save, ...): its policy can be "
                             "changed when that has ended");
