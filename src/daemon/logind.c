@@ -53,7 +53,7 @@ typedef enum {
 struct VsmLogind {
         VsmManager *manager;
         sd_bus *bus;                    /* its own: that of the service takes no descriptors, and a lock is one */
-        Lock block, delay;
+        Lock block, sleep, delay;       /* logind asks polkit about one thing at a time */
         sd_bus_slot *limit;             /* the unit's time is asked for */
         bool barrier;                   /* vsm-evacuate.service is active */
         bool going_down;
@@ -77,8 +77,8 @@ static int on_lock(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         lock->asked = sd_bus_slot_unref(lock->asked);
         if (sd_bus_message_is_method_error(reply, NULL)) {
                 if (!lock->told)
-                        vsm_log(LOG_NOTICE, "logind gives no inhibitor lock (%s), so nothing but this service knows "
-                                "that guests move: %s", lock->mode, sd_bus_message_get_error(reply)->message);
+                        vsm_log(LOG_NOTICE, "logind gives no %s lock for %s: %s", lock->mode, lock->what,
+                                sd_bus_message_get_error(reply)->message);
                 lock->told = true;
                 return 1;
         }
@@ -243,12 +243,15 @@ static int on_barrier_changed(sd_bus_message *signal, void *userdata, sd_bus_err
 
 void vsm_logind_update(VsmManager *manager) {
         VsmLogind *logind = manager->logind;
+        bool busy;
 
         if (!logind)
                 return;
 
         /* on the way down it would hold up nothing but ourselves */
-        lock_want(logind, &logind->block, vsm_service_running(manager) > 0 && !logind->going_down);
+        busy = (vsm_service_running(manager) > 0 || vsm_evacuation_running(manager)) && !logind->going_down;
+        lock_want(logind, &logind->block, busy);
+        lock_want(logind, &logind->sleep, busy);
 
         if (logind->leaving == LEAVING_STARTS && vsm_evacuation_running(manager))
                 logind->leaving = LEAVING_RUNS;
@@ -279,8 +282,8 @@ VsmLogind* vsm_logind_new(VsmManager *manager) {
         int r;
 
         logind->manager = manager;
-        logind->block = (Lock) { "shutdown:sleep", "Virtual machines are being moved to other hosts or storage.",
-                                 "block", -1 };
+        logind->block = (Lock) { "shutdown", "Virtual machines are being moved.", "block", -1 };
+        logind->sleep = (Lock) { "sleep", "Virtual machines are being moved.", "block", -1 };
         logind->delay = (Lock) { "shutdown", "Virtual machines leave before the host goes down.", "delay", -1 };
 
         r = sd_bus_open_system_with_description(&logind->bus, "logind");
@@ -304,6 +307,7 @@ void vsm_logind_free(VsmLogind *logind) {
                 return;
 
         lock_drop(&logind->block);
+        lock_drop(&logind->sleep);
         lock_drop(&logind->delay);
         sd_bus_slot_unref(logind->limit);
         sd_bus_flush_close_unref(logind->bus);

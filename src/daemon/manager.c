@@ -57,6 +57,7 @@ void vsm_manager_update_status(VsmManager *manager) {
                           manager->libvirt_up ? "" : "libvirt does not answer; ",
                           vsm_service_running(manager), vsm_queue_length(manager->queue),
                           g_hash_table_size(manager->systems));
+        vsm_logind_update(manager);
 }
 
 /* ---- the bus name ---- */

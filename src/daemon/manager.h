@@ -92,7 +92,7 @@ void vsm_manager_free(VsmManager *manager);
 /* Runs the loop until a signal or the loss of the bus; the exit status. */
 int vsm_manager_run(VsmManager *manager);
 
-/* Says in STATUS= what the daemon does, for systemctl status. */
+/* What runs has changed: says so in STATUS=, for systemctl status, and holds a shutdown or lets it go. */
 void vsm_manager_update_status(VsmManager *manager);
 
 /* Wall clock and monotonic clock, µs. */

@@ -10,7 +10,6 @@
 
 #include "daemon/check-job.h"
 #include "daemon/draining.h"
-#include "daemon/logind.h"
 #include "daemon/move-type.h"
 #include "daemon/network.h"
 #include "daemon/refuse.h"
@@ -243,7 +242,6 @@ void vsm_service_count_migrations(VsmManager *manager, uint16_t type, int delta)
                 changed(manager, "ActiveStorageMigrationCount");
         }
 
-        vsm_logind_update(manager);
         vsm_manager_update_status(manager);
 }
 
