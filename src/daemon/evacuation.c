@@ -265,9 +265,9 @@ static void log_end(const VsmJob *job, const char *sentence) {
         VsmLogContext context = { .job = job->number, .caller = job->owner, .caller_uid = job->owner_uid };
 
         vsm_log_full(job->state == VSM_JOB_STATE_EXCEPTION ? LOG_WARNING : LOG_NOTICE, &context,
-                     "Job %" PRIu64 " (%s) has ended: %u of %u systems, %u failed. %s", job->number,
+                     "Job %" PRIu64 " (%s) has ended: %u of %u systems, %u failed.%s%s", job->number,
                      vsm_job_type_to_string(job->type), job->evacuation->done, job->evacuation->total,
-                     job->evacuation->failed, sentence ?: "");
+                     job->evacuation->failed, sentence ? " " : "", sentence ?: "");
 }
 
 static void end_done(VsmTask *task, void *userdata) {
