@@ -258,17 +258,13 @@ static void still_run(VsmTask *task) {
                 (void) vsm_virt_shutdown(t->virt, t->uuid, t->deadline, t->cancel, &task->error);
 }
 
-static GVariant* still_failed(const VsmEvacuee *evacuee, const GError *error) {
+GVariant* vsm_evacuee_reason(const VsmEvacuee *evacuee, const char *code, const char *message) {
         static const char *const none[] = { NULL };
-        g_autofree char *message = NULL;
         GVariantBuilder builder;
         GVariantDict dict;
 
-        message = g_strdup_printf("System '%s' cannot leave by '%s': %s", evacuee->leaver->name,
-                                  vsm_method_to_string(evacuee->method), error->message);
         g_variant_dict_init(&dict, NULL);
-        g_variant_dict_insert(&dict, "MessageID", "s", evacuee->method == VSM_METHOD_SAVE ? "save-failed" :
-                              "shutdown-failed");
+        g_variant_dict_insert(&dict, "MessageID", "s", code);
         g_variant_dict_insert(&dict, "Message", "s", message);
         g_variant_dict_insert(&dict, "MessageArguments", "^as", none);
         g_variant_dict_insert(&dict, "PerceivedSeverity", "q", (uint16_t) VSM_SEVERITY_ERROR);
@@ -278,6 +274,14 @@ static GVariant* still_failed(const VsmEvacuee *evacuee, const GError *error) {
         g_variant_builder_init(&builder, G_VARIANT_TYPE("aa{sv}"));
         g_variant_builder_add_value(&builder, g_variant_dict_end(&dict));
         return g_variant_builder_end(&builder);
+}
+
+static GVariant* still_failed(const VsmEvacuee *evacuee, const GError *error) {
+        g_autofree char *message = g_strdup_printf("System '%s' cannot leave by '%s': %s", evacuee->leaver->name,
+                                                   vsm_method_to_string(evacuee->method), error->message);
+
+        return vsm_evacuee_reason(evacuee, evacuee->method == VSM_METHOD_SAVE ? "save-failed" : "shutdown-failed",
+                                  message);
 }
 
 /* It is off, and here: it starts again when those that are away come home. */

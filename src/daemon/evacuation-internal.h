@@ -52,11 +52,14 @@ void vsm_evacuation_show(VsmJob *job, unsigned total, unsigned done, unsigned fa
 void vsm_evacuation_set_plan(VsmJob *job, GVariant *plan);
 void vsm_evacuation_set_leftovers(VsmJob *job, GVariant *leftovers);
 
-/* A child came or went. */
+/* A child came; job may be NULL, or no parent. */
 void vsm_evacuation_jobs_changed(VsmJob *job);
 
 /* Written down, then told; children and parent go together, some time later. sentence: static; public. */
 void vsm_evacuation_end(VsmJob *job, VsmJobState state, VsmError code, const char *sentence);
+
+/* The parent goes: so do they, before it. */
+void vsm_evacuation_remove_children(VsmJob *parent);
 
 /* "/org/.../system/<uuid>", also of one that has gone; g_free() it. */
 char* vsm_evacuation_system_path(const char *uuid);

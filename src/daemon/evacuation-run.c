@@ -189,6 +189,7 @@ static void comes_back(VsmEvacuationRun *run, VsmEvacuee *evacuee) {
                 return;
 
         evacuee->returned = true;
+        evacuee->seen_off = false;
         evacuee->planned = false;
         evacuee->state = VSM_EVACUEE_WAITING;
         evacuee->leaver->end = VSM_LEAVING_WAITS;
@@ -218,7 +219,8 @@ static void look_at(VsmEvacuationRun *run, VsmEvacuee *evacuee) {
                         vsm_evacuee_end(run, evacuee, VSM_LEAVING_GONE, NULL);
                 break;
         case VSM_EVACUEE_ENDED:
-                if (active && !busy)
+                evacuee->seen_off |= !active;
+                if (active && !busy && evacuee->seen_off)
                         comes_back(run, evacuee);
                 break;
         default:
@@ -250,6 +252,34 @@ static unsigned count_ends(const VsmEvacuationRun *run, VsmLeaving end) {
         return n;
 }
 
+/* ---- what is shown ---- */
+
+static void show(VsmEvacuationRun *run) {
+        double all = 0, gone = 0;
+
+        for (guint i = 0; i < run->evacuees->len; i++) {
+                const VsmEvacuee *evacuee = run->evacuees->pdata[i];
+                double weight = (double) MAX(evacuee->memory, 1);
+
+                all += weight;
+                if (evacuee->state == VSM_EVACUEE_ENDED)
+                        gone += weight;
+                else if (evacuee->job)
+                        gone += weight * evacuee->job->percent / 100;
+        }
+
+        if (all > 0)
+                vsm_job_set_percent(run->job, MIN((unsigned) (gone * 100 / all), 99));
+        vsm_evacuation_show(run->job, run->evacuees->len - count_ends(run, VSM_LEAVING_MEANT_TO_STAY),
+                            count_ends(run, VSM_LEAVING_MOVED) + count_ends(run, VSM_LEAVING_SAVED) +
+                            count_ends(run, VSM_LEAVING_SHUT_DOWN) + count_ends(run, VSM_LEAVING_GONE),
+                            count_ends(run, VSM_LEAVING_STAYED));
+        if (run->job->state == VSM_JOB_STATE_STARTING && run->planned_at > 0 && run->failed_plans == 0) {
+                vsm_job_set_phase(run->job, VSM_PHASE_MEMORY);
+                vsm_job_set_state(run->job, VSM_JOB_STATE_RUNNING);
+        }
+}
+
 /* ---- the end ---- */
 
 static GVariant* reasons_of(const VsmEvacuee *evacuee) {
@@ -272,7 +302,9 @@ static void leave_the_rest(VsmEvacuationRun *run) {
                 if (evacuee->state != VSM_EVACUEE_WAITING && evacuee->state != VSM_EVACUEE_BUSY)
                         continue;
 
-                reasons = reasons_of(evacuee);
+                reasons = run->cancel ? g_variant_ref_sink(vsm_evacuee_reason(evacuee, "cancelled", "The evacuation was "
+                                                                              "cancelled before the system had left")) :
+                        reasons_of(evacuee);
                 vsm_evacuee_end(run, evacuee, evacuee->chain.methods[0] == VSM_METHOD_LEAVE ?
                                 VSM_LEAVING_MEANT_TO_STAY : VSM_LEAVING_STAYED, reasons);
         }
@@ -286,6 +318,7 @@ static void end(VsmEvacuationRun *run) {
         unsigned left, stilled;
 
         leave_the_rest(run);
+        show(run);
         show_leftovers(run);
         run->ending = true;
         run->tick = sd_event_source_disable_unref(run->tick);
@@ -329,32 +362,6 @@ static bool is_over(const VsmEvacuationRun *run) {
 }
 
 /* ---- the step ---- */
-
-static void show(VsmEvacuationRun *run) {
-        double all = 0, gone = 0;
-
-        for (guint i = 0; i < run->evacuees->len; i++) {
-                const VsmEvacuee *evacuee = run->evacuees->pdata[i];
-                double weight = (double) MAX(evacuee->memory, 1);
-
-                all += weight;
-                if (evacuee->state == VSM_EVACUEE_ENDED)
-                        gone += weight;
-                else if (evacuee->job)
-                        gone += weight * evacuee->job->percent / 100;
-        }
-
-        if (all > 0)
-                vsm_job_set_percent(run->job, MIN((unsigned) (gone * 100 / all), 99));
-        vsm_evacuation_show(run->job, run->evacuees->len - count_ends(run, VSM_LEAVING_MEANT_TO_STAY),
-                            count_ends(run, VSM_LEAVING_MOVED) + count_ends(run, VSM_LEAVING_SAVED) +
-                            count_ends(run, VSM_LEAVING_SHUT_DOWN) + count_ends(run, VSM_LEAVING_GONE),
-                            count_ends(run, VSM_LEAVING_STAYED));
-        if (run->job->state == VSM_JOB_STATE_STARTING && run->planned_at > 0 && run->failed_plans == 0) {
-                vsm_job_set_phase(run->job, VSM_PHASE_MEMORY);
-                vsm_job_set_state(run->job, VSM_JOB_STATE_RUNNING);
-        }
-}
 
 static void kill_all(VsmEvacuationRun *run) {
         run->killed = true;

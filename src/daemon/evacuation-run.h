@@ -24,6 +24,7 @@ typedef struct VsmEvacuee {
         VsmEvacueeState state;
         VsmChain chain;                 /* all of it */
         uint64_t memory, resident;      /* bytes; of the last look */
+        bool seen_off;                  /* since its end: before that it may look as it was */
         bool returned;                  /* it was away, and runs here again */
 
         /* of the plan */
@@ -108,6 +109,9 @@ void vsm_evacuee_start_still(VsmEvacuationRun *run, VsmEvacuee *evacuee);
 
 /* Its end. reasons NULL: keeps those that it has. */
 void vsm_evacuee_end(VsmEvacuationRun *run, VsmEvacuee *evacuee, VsmLeaving end, GVariant *reasons);
+
+/* aa{sv} with this error in it, floating. */
+GVariant* vsm_evacuee_reason(const VsmEvacuee *evacuee, const char *code, const char *message);
 
 /* The next way of its chain that moves it or not, whichever comes first; what failed by the present one is forgotten. */
 void vsm_evacuee_go_down(VsmEvacuationRun *run, VsmEvacuee *evacuee);

@@ -118,7 +118,8 @@ void vsm_evacuation_set_leftovers(VsmJob *job, GVariant *leftovers) {
 }
 
 void vsm_evacuation_jobs_changed(VsmJob *job) {
-        changed(job, "Jobs");
+        if (job && job->evacuation)
+                changed(job, "Jobs");
 }
 
 char* vsm_evacuation_system_path(const char *uuid) {
@@ -305,6 +306,21 @@ void vsm_evacuation_end(VsmJob *job, VsmJobState state, VsmError code, const cha
                 .error = (char*) (sentence ?: ""),
         };
         vsm_worker_push(job->manager->worker, VSM_LANE_STORE, &t->task);
+}
+
+void vsm_evacuation_remove_children(VsmJob *parent) {
+        VsmManager *manager = parent->manager;
+        g_autoptr(GPtrArray) children = g_ptr_array_new();
+        GHashTableIter iter;
+        VsmJob *job;
+
+        g_hash_table_iter_init(&iter, manager->jobs);
+        while (g_hash_table_iter_next(&iter, NULL, (void**) &job))
+                if (job->parent == parent->number)
+                        g_ptr_array_add(children, job);
+
+        for (guint i = 0; i < children->len; i++)
+                vsm_job_remove(children->pdata[i]);
 }
 
 /* ---- who is away ---- */

@@ -340,16 +340,12 @@ void vsm_job_free(VsmJob *job) {
 }
 
 void vsm_job_publish(VsmJob *job, uint64_t number) {
-        VsmJob *parent;
-
         job->number = number;
         job->path = g_strdup_printf(VSM_OBJECT_PATH_JOB "/%" PRIu64, number);
         g_hash_table_insert(job->manager->jobs, &job->number, job);
         vsm_bus_added(job->manager->bus, job->path);
 
-        parent = vsm_job_find(job->manager, job->parent);
-        if (parent && parent->evacuation)
-                vsm_evacuation_jobs_changed(parent);
+        vsm_evacuation_jobs_changed(vsm_job_find(job->manager, job->parent));
 }
 
 bool vsm_job_is_unfinished(const VsmJob *job) {
@@ -507,25 +503,11 @@ void vsm_job_remove_in(VsmJob *job, uint64_t usec) {
                 vsm_log(LOG_WARNING, "Cannot arrange the removal of job %" PRIu64 "; it stays.", job->number);
 }
 
-static void remove_children(VsmManager *manager, uint64_t parent) {
-        g_autoptr(GPtrArray) children = g_ptr_array_new();
-        GHashTableIter iter;
-        VsmJob *job;
-
-        g_hash_table_iter_init(&iter, manager->jobs);
-        while (g_hash_table_iter_next(&iter, NULL, (void**) &job))
-                if (job->parent == parent)
-                        g_ptr_array_add(children, job);
-
-        for (guint i = 0; i < children->len; i++)
-                vsm_job_remove(children->pdata[i]);
-}
-
 void vsm_job_remove(VsmJob *job) {
         VsmManager *manager = job->manager;
 
         if (job->evacuation)
-                remove_children(manager, job->number);
+                vsm_evacuation_remove_children(job);
 
         vsm_bus_removed(manager->bus, job->path);
         (void) g_hash_table_remove(manager->jobs, &job->number);
