@@ -13,7 +13,7 @@ GUESTS=(one two three)
 
 # Begun, and held in the transfer of the first guest
 begin() {
-  limit_bandwidth A 1
+  limit_bandwidth A 4
   job=$(evacuate A)
   assert_true "somebody moves" wait_service A 60 someone_moves
 }
@@ -95,7 +95,7 @@ two_at_once() {
     [ "$other" = B ] || { host_run A vsmctl host remove "$(host_name "$other")" && host_run B vsmctl host remove \
       "$(host_name "$other")"; } >/dev/null
   done
-  limit_bandwidth A 1
+  limit_bandwidth A 4
   here=$(evacuate A "'Fallback': <['live', 'leave']>")
   there=$(evacuate B "'Fallback': <['live', 'leave']>")
   limit_bandwidth A 0
@@ -120,10 +120,10 @@ all_home_if_away() {
   done
 }
 
-# At 1 MiB/s none of them arrives within the time; to the disk they do.
+# At 4 MiB/s none of them arrives within the time; to the disk they do.
 too_short() {
   local name
-  limit_bandwidth A 1
+  limit_bandwidth A 4
   job=$(evacuate A "'Deadline': <uint64 12000000>")
   assert_ends A "$job" '7|10|32768' 60
   assert_between $((($(job_prop A "$job" TimeOfLastStateChange) - $(job_prop A "$job" TimeSubmitted)) / 1000)) 0 20000 \
@@ -142,7 +142,7 @@ too_short() {
 hosts_setup "$@"
 know_all
 for name in "${GUESTS[@]}"; do
-  guest_start A "$name" --ws 24
+  guest_start A "$name" --ws 32 --rate 1 --no-wait
 done
 
 service_killed
