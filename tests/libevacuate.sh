@@ -39,7 +39,7 @@ client() { # HOST ARGUMENTS...
 start_all() { # HOST NAME...
   local name
   for name in "${@:2}"; do
-    guest_start "$1" "$name" --ws 16 --rate 1 --no-wait
+    guest_start "$1" "$name" --ws 8 --rate 0 --no-wait
   done
   for name in "${@:2}"; do
     wait_console "$name" 0 '^VSM full' 60
