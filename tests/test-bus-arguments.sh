@@ -115,8 +115,7 @@ InvalidParameter|VhdDestinationPath|{'UnmanagedVhds': <[{'VhdSourcePath': <'/a'>
 NotSupported|TransportType 1 |{'TransportType': <1>}
 NotSupported|TransportType 6 |{'TransportType': <6>}
 NotSupported|TransportType 32768 |{'TransportType': <32768>}
-NotSupported|PostCopy "auto"|{'PostCopy': <'auto'>}
-NotSupported|PostCopy "now"|{'PostCopy': <'now'>}
+IncompatibleParameters|CancelIfBlackout|{'PostCopy': <'now'>, 'CancelIfBlackoutThresholdExceeded': <true>}
 EOT
   only=$move refused InvalidParameter 'MigrationType 32772 ' "$web" hostb "{'MigrationType': <32772>}"
 }

@@ -207,6 +207,7 @@ static void test_rest(void) {
                      "pinning processors\n"
                      "pinning memory nodes\n");
         assert_needs("<memoryBacking><hugepages/></memoryBacking>", "", "huge-pages 0\n");
+        assert_needs("<os><nvram>/srv/b.fd</nvram></os>", "", "path /srv/b.fd@nvram\n");
 }
 
 int main(int argc, char **argv) {

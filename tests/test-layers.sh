@@ -32,11 +32,12 @@ files() { # NAME... of src/daemon without ending
 }
 
 shared='shared/[a-z-]+\.h'
-pure='daemon/(actions|changes|compat|compat-cpuid|effect|history-entry|host-file|host-name|key|log|move-type|network-data|percent|reason|request|request-keys|request-private|service-facts|settings-data|settings-file|settings-keys|store|store-private|subnet|user-name)\.h'
+pure='daemon/(actions|bring-back-plan|bring-back-record|changes|compat|compat-cpuid|converge|effect|evacuation-options|evacuation-record|history-entry|host-file|host-name|key|log|move-type|network-data|pace|percent|plan|plan-private|policy-rules|reason|request|request-keys|request-private|service-facts|settings-data|settings-file|settings-keys|store|store-private|subnet|user-name)\.h'
 plumbing='daemon/(address|bus|bus-variant|polkit|worker)\.h'
 virt='daemon/virt/[a-z-]+\.h'
 
-mapfile -t pure_files < <(files actions changes compat compat-blob compat-cpuid effect history-entry host-file host-name key log move-type network-data percent reason \
+mapfile -t pure_files < <(files actions bring-back-plan bring-back-record changes compat compat-blob compat-cpuid converge effect evacuation-options evacuation-record history-entry host-file host-name key log \
+  move-type network-data pace percent plan plan-place plan-private plan-reasons plan-search plan-time policy-rules reason \
   request request-changes request-keys request-private request-resolve service-facts settings-data settings-file settings-keys store store-effect store-job store-number store-private store-schema \
   store-text subnet user-name)
 mapfile -t plumbing_files < <(files address bus bus-variant polkit worker)

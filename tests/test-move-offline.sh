@@ -97,6 +97,24 @@ refused() {
   host_run A virsh -q managedsave-remove --domain web
 }
 
+# A limit holds for what the service copies itself, and can be lifted meanwhile. 64 MiB of the disk are no holes.
+limited() {
+  local job sum start
+  sum=$(disk_sum A "$DIR/disk.qcow2")
+  start=$EPOCHREALTIME
+  job=$(move_begin A web B 1 store 'Bandwidth q 16 RetainVhdCopiesOnSource b false')
+  assert_job A "$job" 7
+  assert_between $(((${EPOCHREALTIME/./} - ${start/./}) / 1000)) 3900 600000 "ms for 64 MiB at 16 MiB/s"
+  assert_went web A B "$sum"
+  job=$(move_begin B web A 1 store 'Bandwidth q 1 RetainVhdCopiesOnSource b false')
+  wait_prop B "$job" "$VSM_NAME.Job.Transfer" DiskProcessed '^[1-9]' >/dev/null
+  start=$SECONDS
+  let_go B "$job"
+  assert_job B "$job" 7
+  assert_between $((SECONDS - start)) 0 45 "seconds for the rest, without the limit"
+  assert_went web B A "$sum"
+}
+
 # Slow enough to be caught in the middle
 slowly() {
   lab link A rate 80mbit
@@ -150,6 +168,8 @@ renamed
 ok "there under another name, and back"
 refused
 ok "what cannot be moved stays, and is told why"
+limited
+ok "not faster than is allowed, and faster when that changes"
 interrupted cancelled
 ok "cancelled while its disk is copied"
 interrupted killed

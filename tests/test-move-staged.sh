@@ -115,6 +115,21 @@ failed() {
   host_run B virsh -q vol-delete --pool store --vol big.raw
 }
 
+# Before it has reached the other host
+cancelled() {
+  local job before
+  before=$(volumes B store)
+  lab cut B
+  job=$(move_begin A off B 32770 store)
+  wait_job A "$job" '^3$'
+  cancel A "$job"
+  assert_job A "$job" 8
+  lab heal B
+  assert_eq "$(guest_state B off)" none "no definition stays"
+  assert_eq "$(volumes B store)" "$before" "no volume stays"
+  assert_eq "$(guest_state A off)" "shut off" "the one here stays off"
+}
+
 assert_all_or_nothing() { # JOBSTATE
   if [ "$1" = 7 ]; then
     assert_true "all is there" has_mark B off
@@ -164,6 +179,8 @@ plain
 ok "merged without disks"
 failed
 ok "a failure leaves nothing, and one that is off can be staged as well"
+cancelled
+ok "cancelled: nothing there"
 killed
 ok "the service is killed in the middle: all or nothing"
 

@@ -300,7 +300,8 @@ typedef struct Case {
         uint32_t authentication;        /* of the service; 0 = X.509 */
         uint16_t floor;                 /* 0 = TLS */
         uint64_t max_bandwidth;
-        const char *post_copy;
+        const char *post_copy;          /* DefaultPostCopy; NULL = "never" */
+        const char *resolved;           /* PostCopy in the end; NULL = "never" */
 } Case;
 
 #define GOES(text, ...) { .migration = text, .code = -1, __VA_ARGS__ }
@@ -334,8 +335,22 @@ static const Case cases[] = {
         REFUSED("{'PostCopy': <'now'>, 'ParallelConnections': <@u 2>}", INCOMPATIBLE, "ParallelConnections"),
         GOES("{'PostCopy': <'auto'>, 'ParallelConnections': <@u 2>}"),
         GOES("{'PostCopy': <'never'>, 'ParallelConnections': <@u 255>}"),
-        GOES("{}", .post_copy = "auto"),
-        GOES("{}", .post_copy = "now"),
+        GOES("{'PostCopy': <'auto'>}", .resolved = "auto"),
+        GOES("{'PostCopy': <'now'>}", .resolved = "now"),
+        GOES("{'PostCopy': <'now'>, 'MigrationType': <@q 32771>}", .resolved = "now"),
+        GOES("{'PostCopy': <'auto'>, 'ParallelConnections': <@u 0>}", .resolved = "auto"),
+        GOES("{'PostCopy': <'auto'>, 'TransportType': <@q 2>}", .authentication = 32769),
+        GOES("{'PostCopy': <'never'>}", .post_copy = "now"),
+        GOES("{}", .post_copy = "auto", .resolved = "auto"),
+        GOES("{}", .post_copy = "now", .resolved = "now"),
+        GOES("{'CancelIfBlackoutThresholdExceeded': <true>}", .post_copy = "now"),
+        GOES("{'CancelIfBlackoutThresholdExceeded': <true>, 'PostCopy': <'auto'>}"),
+        REFUSED("{'CancelIfBlackoutThresholdExceeded': <true>, 'PostCopy': <'now'>}", INCOMPATIBLE,
+                "CancelIfBlackoutThresholdExceeded"),
+        REFUSED("{'CancelIfBlackoutThresholdExceeded': <true>, 'MigrationType': <@q 3>}", INCOMPATIBLE,
+                "stops the guest"),
+        REFUSED("{'CancelIfBlackoutThresholdExceeded': <true>, 'MigrationType': <@q 4>}", INCOMPATIBLE,
+                "stops the guest"),
         GOES("{'ParallelConnections': <@u 2>}", .post_copy = "now"),
         REFUSED("{'Bandwidth': <@q 50>, 'BandwidthUnit': <'percent'>}", INCOMPATIBLE, "MaximumBandwidth"),
         GOES("{'BandwidthUnit': <'percent'>}"),
@@ -354,10 +369,6 @@ static const Case cases[] = {
         REFUSED("{'MigrationType': <@q 4>, 'PostCopy': <'now'>}", INCOMPATIBLE, "MigrationType 4 (restart)"),
         REFUSED("{'MigrationType': <@q 1>, 'PostCopy': <'now'>}", INCOMPATIBLE, "MigrationType 1 (offline)"),
         REFUSED("{'MigrationType': <@q 32770>, 'PostCopy': <'now'>}", INCOMPATIBLE, "MigrationType 32770"),
-
-        /* the lines that go when their part is built */
-        REFUSED("{'PostCopy': <'auto'>}", UNSUPPORTED, "PostCopy \"auto\" comes with a later version"),
-        REFUSED("{'PostCopy': <'now'>}", UNSUPPORTED, "PostCopy \"now\""),
 };
 
 static void settings_for(const Case *c, VsmSettingsData *ret) {
@@ -386,7 +397,7 @@ static void test_resolve(void) {
 
                 g_assert_no_error(error);
                 g_assert_true(ok);
-                g_assert_cmpstr(request->post_copy, ==, "never");
+                g_assert_cmpstr(request->post_copy, ==, cases[i].resolved ?: "never");
                 g_assert_cmpint(request->compression, ==, 0);
                 g_assert_cmpuint(request->transport, !=, 0);
         }

@@ -23,6 +23,7 @@ typedef struct Host {
         Secret secrets[2];
         const char *domain;             /* XML of one that is there; NULL = none */
         bool takes_no_value;
+        bool in_clear;                  /* the connection to it can be read by others */
 } Host;
 
 static Host here, there;
@@ -50,6 +51,10 @@ virErrorPtr virGetLastError(void) {
 
         error = (virError) { .code = last_code, .message = (char*) "made up" };
         return &error;
+}
+
+int virConnectIsSecure(virConnectPtr connection) {
+        return !((Host*) connection)->in_clear;
 }
 
 virSecretPtr virSecretLookupByUUIDString(virConnectPtr connection, const char *uuid) {
@@ -306,6 +311,45 @@ static void test_refused(void) {
         g_assert_cmpuint(wiped, ==, 1);
 }
 
+/* Where others can read what is sent, no value goes, and none is asked for. */
+static void test_in_clear(void) {
+        g_autoptr(GError) error = NULL;
+
+        reset();
+        there.in_clear = true;
+        given = NULL;
+        assert_fails("AuthenticationType", VSM_ERROR_INCOMPATIBLE_PARAMETERS);
+        g_assert_null(given);
+        g_assert_false(there.secrets[0].exists);
+        g_assert_cmpuint(written->len, ==, 0);
+
+        there.secrets[0] = here.secrets[0];
+        there.secrets[1] = here.secrets[1];
+        g_assert_true(copy(&error));
+        g_assert_no_error(error);
+        g_assert_null(given);
+}
+
+static const char* obstacle(const char *uuid, const char *usage) {
+        return vsm_secret_obstacle((virConnectPtr) &here, (virConnectPtr) &there, uuid, usage,
+                                   VIR_SECRET_USAGE_TYPE_CEPH);
+}
+
+/* What a check says is what the copying would do. */
+static void test_obstacle(void) {
+        reset();
+        g_assert_null(obstacle(U1, NULL));
+        g_assert_null(obstacle(NULL, "client.a"));
+        g_assert_cmpuint(wiped, ==, 2);
+        g_assert_cmpstr(obstacle(NULL, "client.b"), ==, "secret-missing");
+
+        here.secrets[0].private = true;
+        g_assert_cmpstr(obstacle(U1, NULL), ==, "secret-missing");
+        there.in_clear = true;
+        g_assert_cmpstr(obstacle(U1, NULL), ==, "secret-missing");
+        g_assert_cmpstr(obstacle(U2, NULL), ==, "secret-in-clear");
+}
+
 static bool take_back(const char *detail) {
         g_autoptr(VsmEffect) effect = vsm_effect_new(VSM_EFFECT_SECRET, true, U1, detail);
         VsmUndo undo = { .there = (virConnectPtr) &there, .connection = (virConnectPtr) &there, .effect = effect };
@@ -345,6 +389,8 @@ int main(int argc, char **argv) {
         g_test_add_func("/secret/needs", test_needs);
         g_test_add_func("/secret/copied", test_copied);
         g_test_add_func("/secret/refused", test_refused);
+        g_test_add_func("/secret/in-clear", test_in_clear);
+        g_test_add_func("/secret/obstacle", test_obstacle);
         g_test_add_func("/secret/taken-back", test_taken_back);
 
         return g_test_run();

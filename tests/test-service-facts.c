@@ -125,6 +125,38 @@ static void test_quiesce_alone(Place *place, const void *data G_GNUC_UNUSED) {
         vsm_service_facts_clear(&facts);
 }
 
+/* It ends with the boot, unless it is to be kept; and it is nothing without its state. */
+static void test_draining(Place *place, const void *data G_GNUC_UNUSED) {
+        VsmServiceFacts facts = { .enabled = VSM_ENABLED_STATE_QUIESCE, .draining = true, .drain_boot_id = (char*) "one" };
+        VsmStoredText enabled = { (char*) "EnabledState", (char*) "2" };
+        VsmServiceFacts back;
+
+        g_assert_true(vsm_service_facts_write(place->store, &facts, NULL));
+        back = read_facts(place, NULL);
+        g_assert_true(back.draining);
+        g_assert_false(back.keep_draining);
+        g_assert_true(vsm_service_facts_drain_holds(&back, "one"));
+        g_assert_false(vsm_service_facts_drain_holds(&back, "two"));
+        vsm_service_facts_clear(&back);
+
+        facts.keep_draining = true;
+        g_assert_true(vsm_service_facts_write(place->store, &facts, NULL));
+        back = read_facts(place, NULL);
+        g_assert_true(vsm_service_facts_drain_holds(&back, "two"));
+        vsm_service_facts_clear(&back);
+
+        g_assert_true(vsm_store_texts_change(place->store, VSM_STORE_FACT, &enabled, 1, NULL));
+        back = read_facts(place, NULL);
+        g_assert_false(back.draining);
+        vsm_service_facts_clear(&back);
+
+        facts.draining = false;
+        g_assert_true(vsm_service_facts_write(place->store, &facts, NULL));
+        back = read_facts(place, NULL);
+        g_assert_false(back.draining);
+        g_assert_null(back.drain_boot_id);
+}
+
 #define ADD(name, function) \
         g_test_add("/service-facts/" name, Place, NULL, place_set_up, function, place_tear_down)
 
@@ -134,6 +166,7 @@ int main(int argc, char **argv) {
         ADD("round-trip", test_round_trip);
         ADD("damaged", test_damaged);
         ADD("quiesce-alone", test_quiesce_alone);
+        ADD("draining", test_draining);
 
         return g_test_run();
 }

@@ -266,9 +266,10 @@ static void write_drop_in(Place *place, const char *name, const char *text) {
 static VsmSettingsData read_with_directories(Place *place, const char *const *wanted, char ***ret_directories) {
         g_auto(GStrv) complaints = NULL;
         VsmSettingsData settings;
+        VsmShutdownPolicy shutdown;
 
         memset(&settings, 0xa5, sizeof(settings));
-        complaints = vsm_settings_read(place->file, place->directory, &settings, ret_directories);
+        complaints = vsm_settings_read(place->file, place->directory, &settings, ret_directories, &shutdown);
         g_assert_nonnull(complaints);
 
         for (size_t i = 0; wanted[i]; i++) {
@@ -322,7 +323,7 @@ static void test_good(Place *place, const void *data G_GNUC_UNUSED) {
                    "[Storage]\n"
                    "Directories=/srv\n"
                    "[Evacuation]\n"
-                   "PowerOff=true\nReboot=true\nHalt=true\nKExec=true\nFallback=live\nBringBack=true");
+                   "PowerOff=evacuate\nReboot=save\nHalt=shutdown\nKExec=leave\nFallback=live;save\nBringBack=true");
 
         settings = read_all(place, nothing);
         assert_same(&settings, &(VsmSettingsData) {

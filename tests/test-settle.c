@@ -10,6 +10,7 @@
  *   step:    a ask again, h hold here, c clean there, r resume here, x remove here, then otherwise
  *   final:   M moved, m moved unverified + tidied, S stayed, T twice + suspended, t twice + left,
  *            L lost + restored here, l lost + tidied as moved, U unknown + left,
+ *            h half of its memory lost + left,
  *            u moved unverified + left */
 static const char* verdict_to_string(const VsmSettleVerdict *v) {
         static char text[4];
@@ -33,6 +34,7 @@ static const char* verdict_to_string(const VsmSettleVerdict *v) {
                                                v->otherwise == VSM_STEP_LEAVE ? 't' : '?'; break;
         case VSM_MOVE_LOST:             *p++ = v->otherwise == VSM_STEP_TIDY_STAYED ? 'L' :
                                                v->otherwise == VSM_STEP_TIDY_MOVED ? 'l' : '?'; break;
+        case VSM_MOVE_MEMORY_LOST:      *p++ = v->otherwise == VSM_STEP_LEAVE ? 'h' : '?'; break;
         case VSM_MOVE_UNKNOWN:          *p++ = v->otherwise == VSM_STEP_LEAVE ? 'U' : '?'; break;
         default:                        *p++ = '?'; break;
         }
@@ -50,45 +52,45 @@ typedef const char *Row[_VSM_SIDE_MAX];
 static const Row failed[_VSM_SIDE_MAX] = {
         /*                          there: ?     abs  off  sent run   paus  hand  inc   pcf   crsh  stop */
         [VSM_SIDE_UNKNOWN]          = { "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU" },
-        [VSM_SIDE_ABSENT]           = { "aU", "L",  "l",  "m",  "M",  "m",  "M",  "aU", "u",  "l",  "am" },
-        [VSM_SIDE_OFF]              = { "aU", "L",  "L",  "L",  "M",  "m",  "M",  "cL", "aU", "L",  "aU" },
-        [VSM_SIDE_OFF_MIGRATED]     = { "au", "L",  "l",  "m",  "M",  "m",  "M",  "aU", "u",  "l",  "am" },
+        [VSM_SIDE_ABSENT]           = { "aU", "L",  "l",  "m",  "M",  "m",  "M",  "aU", "ah", "l",  "am" },
+        [VSM_SIDE_OFF]              = { "aU", "L",  "L",  "L",  "M",  "m",  "M",  "cL", "ah", "L",  "aU" },
+        [VSM_SIDE_OFF_MIGRATED]     = { "au", "L",  "l",  "m",  "M",  "m",  "M",  "aU", "au", "l",  "am" },
         [VSM_SIDE_RUNNING]          = { "aS", "S",  "S",  "S",  "T",  "T",  "T",  "cS", "T",  "T",  "T"  },
         [VSM_SIDE_PAUSED]           = { "aU", "S",  "S",  "S",  "t",  "t",  "t",  "cS", "t",  "t",  "t"  },
         [VSM_SIDE_HANDED_OVER]      = { "aU", "rU", "U",  "U",  "xu", "u",  "xu", "cU", "U",  "U",  "aU" },
         [VSM_SIDE_INCOMING]         = { "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU" },
-        [VSM_SIDE_POST_COPY_FAILED] = { "aU", "aU", "aU", "aU", "au", "aU", "aU", "aU", "aU", "aU", "aU" },
-        [VSM_SIDE_CRASHED]          = { "aU", "L",  "L",  "L",  "u",  "u",  "u",  "cL", "aU", "L",  "aU" },
+        [VSM_SIDE_POST_COPY]        = { "aU", "h",  "h",  "aU", "au", "aU", "aU", "aU", "aU", "h",  "aU" },
+        [VSM_SIDE_CRASHED]          = { "aU", "L",  "L",  "L",  "u",  "u",  "u",  "cL", "ah", "L",  "aU" },
         [VSM_SIDE_STOPPING]         = { "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU" },
 };
 
 /* The same, libvirt's call having succeeded. */
 static const Row succeeded[_VSM_SIDE_MAX] = {
         [VSM_SIDE_UNKNOWN]          = { "aU", "aU", "aU", "aU", "au", "aU", "aU", "aU", "aU", "aU", "aU" },
-        [VSM_SIDE_ABSENT]           = { "au", "L",  "l",  "m",  "M",  "m",  "M",  "aU", "u",  "l",  "am" },
-        [VSM_SIDE_OFF]              = { "au", "L",  "l",  "m",  "M",  "m",  "M",  "aU", "u",  "l",  "am" },
-        [VSM_SIDE_OFF_MIGRATED]     = { "au", "L",  "l",  "m",  "M",  "m",  "M",  "aU", "u",  "l",  "am" },
+        [VSM_SIDE_ABSENT]           = { "au", "L",  "l",  "m",  "M",  "m",  "M",  "aU", "au", "l",  "am" },
+        [VSM_SIDE_OFF]              = { "au", "L",  "l",  "m",  "M",  "m",  "M",  "aU", "au", "l",  "am" },
+        [VSM_SIDE_OFF_MIGRATED]     = { "au", "L",  "l",  "m",  "M",  "m",  "M",  "aU", "au", "l",  "am" },
         [VSM_SIDE_RUNNING]          = { "aS", "S",  "S",  "S",  "T",  "T",  "T",  "cS", "T",  "T",  "T"  },
         [VSM_SIDE_PAUSED]           = { "aU", "S",  "S",  "S",  "t",  "t",  "t",  "cS", "t",  "t",  "t"  },
         [VSM_SIDE_HANDED_OVER]      = { "aU", "rU", "U",  "U",  "xu", "u",  "xu", "cU", "U",  "U",  "aU" },
         [VSM_SIDE_INCOMING]         = { "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU" },
-        [VSM_SIDE_POST_COPY_FAILED] = { "aU", "aU", "aU", "aU", "au", "aU", "aU", "aU", "aU", "aU", "aU" },
-        [VSM_SIDE_CRASHED]          = { "aU", "L",  "L",  "L",  "u",  "u",  "u",  "cL", "aU", "L",  "aU" },
+        [VSM_SIDE_POST_COPY]        = { "aU", "h",  "h",  "aU", "au", "aU", "aU", "aU", "aU", "h",  "aU" },
+        [VSM_SIDE_CRASHED]          = { "aU", "L",  "L",  "L",  "u",  "u",  "u",  "cL", "ah", "L",  "aU" },
         [VSM_SIDE_STOPPING]         = { "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU" },
 };
 
 /* A guest that somebody had paused, the call failed. */
 static const Row paused[_VSM_SIDE_MAX] = {
         [VSM_SIDE_UNKNOWN]          = { "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU" },
-        [VSM_SIDE_ABSENT]           = { "aU", "L",  "l",  "m",  "M",  "M",  "M",  "aU", "u",  "l",  "am" },
-        [VSM_SIDE_OFF]              = { "aU", "L",  "L",  "L",  "M",  "M",  "M",  "cL", "aU", "L",  "aU" },
-        [VSM_SIDE_OFF_MIGRATED]     = { "au", "L",  "l",  "m",  "M",  "M",  "M",  "aU", "u",  "l",  "am" },
+        [VSM_SIDE_ABSENT]           = { "aU", "L",  "l",  "m",  "M",  "M",  "M",  "aU", "ah", "l",  "am" },
+        [VSM_SIDE_OFF]              = { "aU", "L",  "L",  "L",  "M",  "M",  "M",  "cL", "ah", "L",  "aU" },
+        [VSM_SIDE_OFF_MIGRATED]     = { "au", "L",  "l",  "m",  "M",  "M",  "M",  "aU", "au", "l",  "am" },
         [VSM_SIDE_RUNNING]          = { "aS", "S",  "S",  "S",  "T",  "S",  "T",  "cS", "T",  "T",  "T"  },
         [VSM_SIDE_PAUSED]           = { "aS", "S",  "S",  "S",  "t",  "t",  "t",  "cS", "t",  "t",  "t"  },
         [VSM_SIDE_HANDED_OVER]      = { "aU", "S",  "U",  "U",  "xu", "xu", "xu", "cU", "U",  "U",  "aU" },
         [VSM_SIDE_INCOMING]         = { "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU" },
-        [VSM_SIDE_POST_COPY_FAILED] = { "aU", "aU", "aU", "aU", "au", "aU", "aU", "aU", "aU", "aU", "aU" },
-        [VSM_SIDE_CRASHED]          = { "aU", "L",  "L",  "L",  "u",  "u",  "u",  "cL", "aU", "L",  "aU" },
+        [VSM_SIDE_POST_COPY]        = { "aU", "h",  "h",  "aU", "au", "aU", "aU", "aU", "aU", "h",  "aU" },
+        [VSM_SIDE_CRASHED]          = { "aU", "L",  "L",  "L",  "u",  "u",  "u",  "cL", "ah", "L",  "aU" },
         [VSM_SIDE_STOPPING]         = { "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU", "aU" },
 };
 
@@ -275,7 +277,7 @@ static void test_sides(void) {
         } sides[] = {
                 { VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_BOOTED, here, false, VSM_SIDE_RUNNING },
                 { VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_POSTCOPY_FAILED, there, false,
-                  VSM_SIDE_POST_COPY_FAILED },
+                  VSM_SIDE_POST_COPY },
                 { VIR_DOMAIN_BLOCKED, 0, here, false, VSM_SIDE_RUNNING },
                 { VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_USER, here, false, VSM_SIDE_PAUSED },
                 { VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_IOERROR, there, false, VSM_SIDE_PAUSED },
@@ -283,9 +285,10 @@ static void test_sides(void) {
                 { VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_MIGRATION, there, false, VSM_SIDE_INCOMING },
                 { VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_MIGRATION, there, true, VSM_SIDE_HANDED_OVER },
                 { VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_STARTING_UP, there, false, VSM_SIDE_INCOMING },
-                { VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_POSTCOPY, here, false, VSM_SIDE_HANDED_OVER },
+                { VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_POSTCOPY, here, false, VSM_SIDE_POST_COPY },
+                { VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_POSTCOPY, there, true, VSM_SIDE_HANDED_OVER },
                 { VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_POSTCOPY_FAILED, here, false,
-                  VSM_SIDE_POST_COPY_FAILED },
+                  VSM_SIDE_POST_COPY },
                 { VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_CRASHED, here, false, VSM_SIDE_CRASHED },
                 { VIR_DOMAIN_PMSUSPENDED, 0, here, false, VSM_SIDE_PAUSED },
                 { VIR_DOMAIN_SHUTDOWN, 0, here, false, VSM_SIDE_STOPPING },

@@ -264,7 +264,7 @@ static void test_upgrade(Place *place, const void *data G_GNUC_UNUSED) {
 
         vsm_store_close(g_steal_pointer(&store));
         run_sql(place, "DROP TABLE effects; ALTER TABLE jobs DROP COLUMN percent; "
-                       "ALTER TABLE jobs DROP COLUMN remains; PRAGMA user_version = 2");
+                       "ALTER TABLE jobs DROP COLUMN remains; ALTER TABLE jobs DROP COLUMN parent; PRAGMA user_version = 2");
 
         store = open_whole(place);
         assert_effects(store, job, "0");

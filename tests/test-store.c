@@ -18,7 +18,7 @@ static void test_round_trip(Place *place, const void *data G_GNUC_UNUSED) {
                 .owner = (char *) "o", .owner_uid = UINT32_MAX, .request = (char *) "r",
                 .destination = (char *) "d", .boot_id = (char *) "i", .submitted = UINT64_MAX, .started = 2,
                 .state = 32768, .error_code = 32775, .error = (char *) "e", .bytes = UINT64_MAX,
-                .downtime = UINT32_MAX,
+                .downtime = UINT32_MAX, .parent = 12,
         };
         g_autoptr(VsmStore) store = open_whole(place);
         g_autoptr(GPtrArray) jobs = NULL;
@@ -61,6 +61,7 @@ static void test_round_trip(Place *place, const void *data G_GNUC_UNUSED) {
         g_assert_cmpuint(out->bytes, ==, in.bytes);
         g_assert_cmpuint(out->downtime, ==, in.downtime);
         g_assert_cmpuint(out->percent, ==, 42);
+        g_assert_cmpuint(out->parent, ==, 12);
 }
 
 /* NULL is "", and a job that is not there is an error rather than nothing. */

@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "daemon/virt/definition.h"
+#include "daemon/virt/move-private.h"
 #include "daemon/virt/undo.h"
+#include "shared/enums.h"
 
 #define UUID "6695eb01-f6a4-8304-79aa-97f2502e193f"     /* of the system that is moved */
 #define POOL "/vsm-test-undo/pool"
@@ -48,6 +50,17 @@ int virDomainUndefineFlags(virDomainPtr domain, unsigned flags) {
 
 /* ---- */
 
+static bool journal_write(VsmEffect *effect, void *userdata, GError **error) {
+        static uint64_t number;
+
+        effect->id = ++number;
+        return true;
+}
+
+static bool journal_decide(bool success, void *userdata, GError **error) {
+        return true;
+}
+
 static bool journal_forget(uint64_t id, void *userdata, GError **error) {
         if (full) {
                 g_set_error(error, VSM_ERROR, VSM_ERROR_FAILED, "disk full");
@@ -58,7 +71,7 @@ static bool journal_forget(uint64_t id, void *userdata, GError **error) {
         return true;
 }
 
-static const VsmJournal journal = { .forget = journal_forget };
+static const VsmJournal journal = { .write = journal_write, .decide = journal_decide, .forget = journal_forget };
 
 static void set_up(void) {
         const char *node = g_getenv("VSM_TEST_NODE");
@@ -273,6 +286,20 @@ static void test_unmarked(void) {
         g_assert_false(has_domain(there));
         virDomainFree(domain);
 
+        /* somebody let it run there: it is his, and so are its disks */
+        domain = define(there, "", POOL "/v1");
+        make_volume(there, "v1");
+        g_assert_cmpint(virDomainCreate(domain), ==, 0);
+        g_assert_cmpint(virDomainDestroy(domain), ==, 0);
+        add(list, VSM_EFFECT_VOLUME, true, POOL "/v1", "pool");
+        add(list, VSM_EFFECT_DEFINITION, true, UUID, "17");
+        add(list, VSM_EFFECT_UNMARKED, true, UUID, "17");
+        finish(here, there, list, false, NULL);
+        g_assert_true(has_domain(there));
+        g_assert_true(has_volume(there, "v1"));
+        g_assert_cmpint(virDomainUndefine(domain), ==, 0);
+        virDomainFree(domain);
+
         domain = define(there, "", NULL);
         g_assert_cmpint(virDomainUndefine(source), ==, 0);
         add(list, VSM_EFFECT_DEFINITION, true, UUID, "17");
@@ -332,7 +359,15 @@ static void test_shut_down(void) {
         finish(here, there, list, false, NULL);
         g_assert_false(runs(here));
 
+        /* it is off there, and what it wrote is there */
         g_assert_cmpint(virDomainDestroy(other), ==, 0);
+        add(list, VSM_EFFECT_SHUT_DOWN, false, UUID, "");
+        finish(here, there, list, false, NULL);
+        g_assert_false(runs(here));
+
+        g_assert_cmpint(virDomainUndefine(other), ==, 0);
+        virDomainFree(other);
+        other = define(there, "", NULL);
         add(list, VSM_EFFECT_SHUT_DOWN, false, UUID, "");
         finish(here, there, list, false, NULL);
         g_assert_true(runs(here));
@@ -420,6 +455,50 @@ static void test_journal_full(void) {
         tear_down();
 }
 
+/* What is left in the journal of a move that went well, of the three that are written here. */
+static guint left_by(uint16_t type, VsmEffectKind *ret) {
+        VsmDestination destination = { .host = (char*) "nosuchhost.invalid" };
+        VsmMoveOptions options = { .type = type, .uuid = UUID, .destination = &destination };
+        g_auto(VsmMoveFacts) facts = { .address = g_strdup("127.0.0.1") };
+        VsmMoveHooks hooks = { .journal = &journal };
+        g_autoptr(VsmMove) move = vsm_move_new(NULL, &options);
+        g_auto(VsmSettle) settle = { .options = &move->options, .facts = &facts };
+        g_autoptr(GError) error = NULL;
+        guint n;
+
+        set_up();
+        settle.source = g_steal_pointer(&here);
+        vsm_move_use_journal(move, &hooks);
+        g_assert_true(vsm_move_write(move, VSM_EFFECT_VOLUME, true, POOL "/v1", "pool", &error));
+        g_assert_true(vsm_move_write(move, VSM_EFFECT_DEFINITION, true, UUID, "7", &error));
+        g_assert_true(vsm_move_write(move, VSM_EFFECT_UNMARKED, true, UUID, "7", &error));
+        g_assert_true(vsm_move_finish_effects(move, &settle, VSM_MOVE_MOVED, &error));
+        g_assert_no_error(error);
+
+        n = move->effects->len;
+        *ret = n > 0 ? ((VsmEffect*) move->effects->pdata[0])->kind : VSM_EFFECT_VOLUME;
+        g_assert_cmpuint(forgotten->len, ==, 3 - n);
+        here = virConnectOpen("test:///default");
+        tear_down();
+        return n;
+}
+
+/* A service that is killed before the verdict is written down sees by one act, and by no other, that the move had
+ * come to where it is not taken back: that act is still in the journal. */
+static void test_witness(void) {
+        VsmEffectKind kind;
+
+        g_assert_cmpuint(left_by(VSM_MIGRATION_TYPE_STAGED, &kind), ==, 1);
+        g_assert_cmpint(kind, ==, VSM_EFFECT_DEFINITION);
+        g_assert_cmpuint(left_by(VSM_MIGRATION_TYPE_OTHER, &kind), ==, 1);
+        g_assert_cmpint(kind, ==, VSM_EFFECT_UNMARKED);
+        g_assert_cmpuint(left_by(VSM_MIGRATION_TYPE_RESTART, &kind), ==, 1);
+        g_assert_cmpint(kind, ==, VSM_EFFECT_UNMARKED);
+
+        /* of these libvirt itself can be asked */
+        g_assert_cmpuint(left_by(VSM_MIGRATION_TYPE_SYSTEM_AND_STORAGE, &kind), ==, 0);
+}
+
 /* Each connection to a file is a host of its own. */
 static void make_node(const char *path) {
         static const char text[] =
@@ -449,6 +528,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/undo/suspended", test_suspended);
         g_test_add_func("/undo/source", test_source);
         g_test_add_func("/undo/journal-full", test_journal_full);
+        g_test_add_func("/undo/witness", test_witness);
 
         r = g_test_run();
         (void) remove(node);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "client/agent.h"
+#include "client/at-shutdown.h"
 #include "client/evacuate-arg.h"
 #include "client/evacuation.h"
 #include "client/follow.h"
@@ -15,6 +16,7 @@
 #include "client/output.h"
 #include "client/text.h"
 #include "client/verbs.h"
+#include "shared/enums.h"
 
 static sd_bus_message* call_manager(VsmClient *client, const char *member, GVariant *options, GError **error) {
         vsm_agent_open(client);
@@ -189,6 +191,65 @@ static int evacuate(VsmClient *client, const VsmEvacuateArguments *arguments, bo
         return run(client, "Evacuate", options, wait);
 }
 
+/* ---- when the host goes down ---- */
+
+/* The service has begun by itself when the shutdown was announced, maybe. NULL: it has not. */
+static char* find_running(VsmClient *client, GError **error) {
+        g_autoptr(JsonObject) objects = vsm_client_get_objects(client, error);
+        g_autoptr(GPtrArray) jobs = NULL;
+
+        if (!objects)
+                return NULL;
+
+        jobs = vsm_objects_select(objects, VSM_INTERFACE_JOB);
+        for (guint i = 0; i < jobs->len; i++) {
+                JsonObject *job = jobs->pdata[i];
+
+                if (vsm_object_get_uint(job, "JobType") == VSM_JOB_TYPE_EVACUATION &&
+                    !vsm_job_state_is_final((uint16_t) vsm_object_get_uint(job, "JobState")))
+                        return g_strdup(vsm_object_get_string(job, "Path"));
+        }
+
+        return NULL;
+}
+
+static GVariant* build_at_shutdown(const VsmAtShutdown *shutdown) {
+        g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
+        g_auto(GStrv) words = vsm_chain_to_strv(&shutdown->chain);
+
+        if (shutdown->chain.n > 0)
+                g_variant_dict_insert(&dict, "Fallback", "^as", words);
+        if (shutdown->deadline > 0)
+                g_variant_dict_insert(&dict, "Deadline", "t", shutdown->deadline);
+
+        return g_variant_ref_sink(g_variant_dict_end(&dict));
+}
+
+/* For a unit that is stopped. No plan is shown first: time is short, and nobody is there to read it. */
+static int at_shutdown(VsmClient *client) {
+        g_autoptr(VsmFollow) follow = NULL;
+        g_autoptr(GVariant) options = NULL;
+        g_autofree char *job = NULL;
+        GError *error = NULL;
+        VsmAtShutdown shutdown;
+
+        if (!vsm_client_connect(client, &error) || !vsm_at_shutdown_decide(client->bus, &shutdown, &error))
+                return vsm_client_fail(client, error);
+        if (shutdown.kind == VSM_SHUTDOWN_NONE || shutdown.action == VSM_SHUTDOWN_LEAVE)
+                return VSM_EXIT_SUCCESS;
+
+        job = find_running(client, &error);
+        if (job)
+                follow = vsm_follow_new(client, &error);
+        if (error)
+                return vsm_client_fail(client, error);
+        if (job)
+                return vsm_follow_run(follow, job);
+
+        options = build_at_shutdown(&shutdown);
+        return run(client, "Evacuate", options, true);
+}
+
 static bool check_arguments(VsmEvacuateArguments *arguments, bool plan, char **more, GError **error) {
         if (*more && !arguments->to) {
                 g_set_error(error, VSM_CLIENT_ERROR, VSM_CLIENT_ERROR_USAGE,
@@ -208,7 +269,7 @@ static bool check_arguments(VsmEvacuateArguments *arguments, bool plan, char **m
 }
 
 int vsm_verb_evacuate(VsmClient *client, int argc, char **argv) {
-        gboolean plan = false, no_wait = false;
+        gboolean plan = false, no_wait = false, shutdown = false;
         g_auto(VsmEvacuateArguments) a = {};
         const GOptionEntry entries[] = {
                 { "plan", 'n', 0, G_OPTION_ARG_NONE, &plan, N_("Only show the plan, with its reasons"), NULL },
@@ -222,6 +283,7 @@ int vsm_verb_evacuate(VsmClient *client, int argc, char **argv) {
                 { "keep-draining", 0, 0, G_OPTION_ARG_NONE, &a.keep_draining,
                   N_("Take no guests after the next boot either"), NULL },
                 { "no-wait", 0, 0, G_OPTION_ARG_NONE, &no_wait, N_("Do not wait for the end"), NULL },
+                { "at-shutdown", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &shutdown, NULL, NULL },
                 {}
         };
         GError *error = NULL;
@@ -229,6 +291,9 @@ int vsm_verb_evacuate(VsmClient *client, int argc, char **argv) {
         if (!vsm_client_parse(client, entries, &argc, &argv, 0, G_MAXINT, &error) ||
             !check_arguments(&a, plan, argv + 1, &error))
                 return vsm_client_fail(client, error);
+
+        if (shutdown)
+                return at_shutdown(client);
 
         return plan ? show_plan(client, &a) : evacuate(client, &a, !no_wait);
 }
@@ -282,9 +347,10 @@ static GVariant* build_bring_back(VsmClient *client, char **systems, GError **er
 }
 
 int vsm_verb_bring_back(VsmClient *client, int argc, char **argv) {
-        gboolean no_wait = false;
+        gboolean no_wait = false, boot = false;
         const GOptionEntry entries[] = {
                 { "no-wait", 0, 0, G_OPTION_ARG_NONE, &no_wait, N_("Do not wait for the end"), NULL },
+                { "at-boot", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &boot, NULL, NULL },
                 {}
         };
         g_autoptr(GVariant) options = NULL;
@@ -292,6 +358,10 @@ int vsm_verb_bring_back(VsmClient *client, int argc, char **argv) {
 
         if (!vsm_client_parse(client, entries, &argc, &argv, 0, G_MAXINT, &error))
                 return vsm_client_fail(client, error);
+
+        /* for a unit that is always started */
+        if (boot && !vsm_at_shutdown_policy().bring_back)
+                return VSM_EXIT_SUCCESS;
 
         options = build_bring_back(client, argv + 1, &error);
         if (!options)

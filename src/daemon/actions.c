@@ -29,13 +29,13 @@ static const VsmMember members[] = {
         SERVICE("StopService",                            VSM_ACTION_MANAGE_SERVICE,  true),
 
         MANAGER("GetSystem",                              VSM_ACTION_QUERY,           true),
-        MANAGER("SetMigrationPolicy",                     VSM_ACTION_MODIFY_SETTINGS, false),
+        MANAGER("SetMigrationPolicy",                     VSM_ACTION_MODIFY_SETTINGS, true),
         MANAGER("AddHost",                                VSM_ACTION_MODIFY_SETTINGS, true),
         MANAGER("RemoveHost",                             VSM_ACTION_MODIFY_SETTINGS, true),
         MANAGER("Predict",                                VSM_ACTION_CHECK,           false),
-        MANAGER("PlanEvacuation",                         VSM_ACTION_CHECK,           false),
-        MANAGER("Evacuate",                               VSM_ACTION_EVACUATE,        false),
-        MANAGER("BringBack",                              VSM_ACTION_EVACUATE,        false),
+        MANAGER("PlanEvacuation",                         VSM_ACTION_CHECK,           true),
+        MANAGER("Evacuate",                               VSM_ACTION_EVACUATE,        true),
+        MANAGER("BringBack",                              VSM_ACTION_EVACUATE,        true),
         MANAGER("ListHistory",                            VSM_ACTION_INSPECT,         true),
 
         JOB("RequestStateChange",                         VSM_ACTION_CANCEL),
@@ -45,9 +45,9 @@ static const VsmMember members[] = {
         JOB("GetRequest",                                 VSM_ACTION_INSPECT),
 
         { VSM_INTERFACE_TRANSFER,   "SetParameters",      VSM_ACTION_CANCEL,          true  },
-        { VSM_INTERFACE_TRANSFER,   "StartPostCopy",      VSM_ACTION_MIGRATE,         false },
-        { VSM_INTERFACE_EVACUATION, "GetPlan",            VSM_ACTION_INSPECT,         false },
-        { VSM_INTERFACE_EVACUATION, "GetLeftovers",       VSM_ACTION_INSPECT,         false },
+        { VSM_INTERFACE_TRANSFER,   "StartPostCopy",      VSM_ACTION_MIGRATE,         true  },
+        { VSM_INTERFACE_EVACUATION, "GetPlan",            VSM_ACTION_INSPECT,         true  },
+        { VSM_INTERFACE_EVACUATION, "GetLeftovers",       VSM_ACTION_INSPECT,         true  },
         { VSM_INTERFACE_PLANNED,    "Destroy",            VSM_ACTION_MIGRATE,         true  },
 
         /* a property, written with org.freedesktop.DBus.Properties.Set */

@@ -74,13 +74,11 @@ static int append_value(sd_bus_message *reply, GVariant *value) {
         return sd_bus_message_append_array(reply, SD_BUS_TYPE_BYTE, bytes, n);
 }
 
-static int send_return(sd_bus_message *call, uint32_t return_value, GPtrArray *values) {
+static int send_return(sd_bus_message *call, GPtrArray *values) {
         g_autoptr(sd_bus_message) reply = NULL;
         int r;
 
         r = sd_bus_message_new_method_return(call, &reply);
-        if (r >= 0)
-                r = sd_bus_message_append(reply, "u", return_value);
         for (guint i = 0; r >= 0 && i < values->len; i++)
                 r = append_value(reply, g_ptr_array_index(values, i));
         if (r >= 0)
@@ -89,24 +87,43 @@ static int send_return(sd_bus_message *call, uint32_t return_value, GPtrArray *v
         return r;
 }
 
-void vsm_answer_return(VsmAnswer *answer, uint32_t return_value, ...) {
-        g_autoptr(GPtrArray) values = g_ptr_array_new_with_free_func((GDestroyNotify) g_variant_unref);
-        va_list ap;
-        int r;
-
-        va_start(ap, return_value);
+static void take_values(GPtrArray *values, va_list ap) {
         for (GVariant *value; (value = va_arg(ap, GVariant*));)
                 g_ptr_array_add(values, g_variant_ref_sink(value));
-        va_end(ap);
+}
+
+static void answer_values(VsmAnswer *answer, GPtrArray *values) {
+        int r;
 
         if (!answer->call)
                 return;
 
-        r = send_return(answer->call, return_value, values);
+        r = send_return(answer->call, values);
         if (r < 0)
                 vsm_log(LOG_WARNING, "Cannot answer a call: %s", g_strerror(-r));
 
         answer->call = sd_bus_message_unref(answer->call);
+}
+
+void vsm_answer_return(VsmAnswer *answer, uint32_t return_value, ...) {
+        g_autoptr(GPtrArray) values = g_ptr_array_new_with_free_func((GDestroyNotify) g_variant_unref);
+        va_list ap;
+
+        g_ptr_array_add(values, g_variant_ref_sink(g_variant_new_uint32(return_value)));
+        va_start(ap, return_value);
+        take_values(values, ap);
+        va_end(ap);
+        answer_values(answer, values);
+}
+
+void vsm_answer_values(VsmAnswer *answer, ...) {
+        g_autoptr(GPtrArray) values = g_ptr_array_new_with_free_func((GDestroyNotify) g_variant_unref);
+        va_list ap;
+
+        va_start(ap, answer);
+        take_values(values, ap);
+        va_end(ap);
+        answer_values(answer, values);
 }
 
 void vsm_answer_done(VsmAnswer *answer) {

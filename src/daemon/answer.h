@@ -19,5 +19,6 @@ VsmCancel* vsm_answer_cancel(VsmAnswer *answer);
 /* The first of these answers; what comes after it, or after the time limit, does nothing. Values follow
  * the ReturnValue, each of its own type, ended by NULL; floating ones are taken. */
 void vsm_answer_return(VsmAnswer *answer, uint32_t return_value, ...) G_GNUC_NULL_TERMINATED;
+void vsm_answer_values(VsmAnswer *answer, ...) G_GNUC_NULL_TERMINATED; /* of a method without ReturnValue */
 void vsm_answer_done(VsmAnswer *answer); /* of a method that returns nothing */
 void vsm_answer_error(VsmAnswer *answer, const GError *error);

@@ -20,6 +20,9 @@ uint64_t vsm_bandwidth_limit(VsmManager *manager, uint64_t wish) {
 }
 
 uint64_t vsm_bandwidth_share(const VsmJob *job) {
+        if (job->move && job->move->held)
+                return VSM_SETTINGS_BANDWIDTH_MIN;
+
         return vsm_bandwidth_limit(job->manager, job->request->bandwidth);
 }
 

@@ -13,3 +13,11 @@ typedef void (*VsmDrained)(VsmManager *manager, const GError *error, void *userd
 /* keep: also after the next boot. done is called when it is written down and the hook's file is as it has to be, or with
  * what failed; nothing is changed then. Ending it puts the service back to Enabled. */
 void vsm_draining_set(VsmManager *manager, bool draining, bool keep, VsmDrained done, void *userdata);
+
+/* ---- for service-state.c ---- */
+
+/* It has begun or ended. */
+void vsm_draining_changed(VsmManager *manager);
+
+/* At start, when the facts are there: one that does not outlive its boot ends. */
+bool vsm_draining_load(VsmManager *manager, GError **error);

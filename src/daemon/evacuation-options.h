@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "daemon/method.h"
+#include "shared/method.h"
 
 /* Options of PlanEvacuation, Evacuate and BringBack, checked for their form. Pure; any thread. */
 

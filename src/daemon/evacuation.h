@@ -32,6 +32,9 @@ VsmJob* vsm_evacuation_running(VsmManager *manager);
 /* A child job has ended (job->parent > 0): called after it has told its end. */
 void vsm_evacuation_child_ended(VsmJob *child);
 
+/* It could not be written down, and never was on the bus. */
+void vsm_evacuation_child_refused(VsmJob *child, const GError *error);
+
 /* A child's sample, hand-over or phase: the pace may change. */
 void vsm_evacuation_child_moved(VsmJob *child);
 

@@ -13,6 +13,7 @@
 #include "daemon/host.h"
 #include "daemon/move-type.h"
 #include "daemon/network.h"
+#include "daemon/policy-rules.h"
 #include "daemon/settings.h"
 #include "shared/error.h"
 
@@ -32,7 +33,7 @@ bool vsm_destination_is_here(VsmManager *manager, const char *text) {
 }
 
 /* By the settings of the Host that the destination is, if it is one. */
-static bool resolve(VsmManager *manager, VsmRequest *request, GError **error) {
+bool vsm_five_resolve(VsmManager *manager, VsmRequest *request, GError **error) {
         const VsmHost *host = vsm_host_match(manager, request->destination);
         VsmSettingsData settings = manager->settings;
 
@@ -44,8 +45,28 @@ static bool resolve(VsmManager *manager, VsmRequest *request, GError **error) {
         return vsm_request_resolve(request, &settings, error);
 }
 
+static VsmRequest* request_new(bool check, const char *destination, GVariant *migration, GVariant *system,
+                               GVariant *resources, GError **error) {
+        return check ? vsm_request_new_check(destination, migration, system, resources, error) :
+                vsm_request_new(destination, migration, system, resources, error);
+}
+
+/* What the caller does not say, the system's policy may. Takes request. */
+static VsmRequest* fill_in(VsmRequest *request, GVariant *policy, bool check, const char *destination,
+                           GVariant *migration, GVariant *system, GVariant *resources, GError **error) {
+        g_autoptr(GVariant) filled = NULL;
+
+        if (!request || !policy || g_variant_n_children(policy) == 0)
+                return request;
+
+        filled = vsm_policy_fill_in(policy, migration, vsm_move_type(request->migration_type)->memory);
+        vsm_request_free(request);
+        return request_new(check, destination, filled, system, resources, error);
+}
+
+/* policy NULL: of none */
 static VsmRequest* read_request(VsmManager *manager, sd_bus_message *call, const char *destination, bool check,
-                                size_t budget, GError **error) {
+                                size_t budget, GVariant *policy, GError **error) {
         g_autoptr(GVariant) migration = NULL, system = NULL, resources = NULL;
         g_autoptr(VsmRequest) request = NULL;
 
@@ -57,9 +78,9 @@ static VsmRequest* read_request(VsmManager *manager, sd_bus_message *call, const
         if (!resources)
                 return NULL;
 
-        request = check ? vsm_request_new_check(destination, migration, system, resources, error) :
-                vsm_request_new(destination, migration, system, resources, error);
-        if (!request || !resolve(manager, request, error))
+        request = fill_in(request_new(check, destination, migration, system, resources, error), policy, check,
+                          destination, migration, system, resources, error);
+        if (!request || !vsm_five_resolve(manager, request, error))
                 return NULL;
 
         if (vsm_destination_is_here(manager, request->destination)) {
@@ -122,11 +143,12 @@ int vsm_five_read(VsmManager *manager, sd_bus_message *call, bool check, VsmFive
                 return sd_bus_error_setf(error, vsm_error_to_bus_name(VSM_ERROR_LIMITS_EXCEEDED),
                                          "The message is larger than %i bytes.", VSM_LIMIT_MESSAGE);
 
-        request = read_request(manager, call, destination, check, budget - length, &e);
+        system = vsm_system_find_path(manager, path);
+        request = read_request(manager, call, destination, check, budget - length,
+                               system ? vsm_system_policy(system) : NULL, &e);
         if (!request)
                 return vsm_bus_fail(error, e);
 
-        system = vsm_system_find_path(manager, path);
         if (!system) {
                 vsm_request_free(request);
                 return sd_bus_error_set(error, vsm_error_to_bus_name(VSM_ERROR_INVALID_PARAMETER),
@@ -193,6 +215,24 @@ int vsm_five_check_guest(const VsmFive *five, sd_bus_error *error) {
         return 0;
 }
 
+bool vsm_destination_is_allowed(VsmManager *manager, GVariant *policy, const char *destination) {
+        const VsmHost *host = vsm_host_match(manager, destination);
+        g_autoptr(GPtrArray) names = g_ptr_array_new();
+
+        /* it stays on this host */
+        if (destination[0] == '\0')
+                return true;
+
+        g_ptr_array_add(names, (char*) destination);
+        if (host) {
+                g_ptr_array_add(names, vsm_host_data(host)->name);
+                for (char **address = vsm_host_data(host)->addresses; *address; address++)
+                        g_ptr_array_add(names, *address);
+        }
+        g_ptr_array_add(names, NULL);
+        return vsm_policy_allows(policy, (const char *const *) names->pdata);
+}
+
 VsmDestination* vsm_destination_to(VsmManager *manager, const char *name) {
         VsmDestination *destination = g_new0(VsmDestination, 1);
         const VsmHost *host = vsm_host_match(manager, name);
@@ -223,6 +263,10 @@ VsmDestination* vsm_destination_of(VsmManager *manager, const VsmRequest *reques
 
 VsmMoveOptions* vsm_move_options_of(VsmManager *manager, const char *uuid, const VsmRequest *request) {
         VsmMoveOptions *options = g_new0(VsmMoveOptions, 1);
+        const VsmSystem *system = vsm_system_find(manager, uuid);
+
+        if (system && !vsm_destination_is_allowed(manager, vsm_system_policy(system), request->destination))
+                options->not_allowed = vsm_policy_hosts_to_text(vsm_system_policy(system));
 
         g_strlcpy(options->uuid, uuid, sizeof options->uuid);
         options->destination = vsm_destination_of(manager, request);
@@ -235,5 +279,7 @@ VsmMoveOptions* vsm_move_options_of(VsmManager *manager, const char *uuid, const
         options->throttle_magnitude = request->throttle_magnitude;
         options->max_downtime = request->max_downtime;
         options->connections = request->connections;
+        options->post_copy = g_strcmp0(request->post_copy, "now") == 0 ? VSM_POST_COPY_NOW :
+                g_strcmp0(request->post_copy, "auto") == 0 ? VSM_POST_COPY_AUTO : VSM_POST_COPY_NEVER;
         return options;
 }

@@ -17,6 +17,9 @@ int vsm_five_read(VsmManager *manager, sd_bus_message *call, bool check, VsmFive
 void vsm_five_clear(VsmFive *five);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VsmFive, vsm_five_clear)
 
+/* Fills in what the request leaves open: by the settings, and by the Host that the destination is. */
+bool vsm_five_resolve(VsmManager *manager, VsmRequest *request, GError **error);
+
 /* Asks polkit with the details of the contract's section 7. As vsm_polkit_check(). */
 int vsm_five_authorize(VsmManager *manager, sd_bus_message *call, const VsmFive *five, sd_bus_error *error);
 
@@ -26,6 +29,9 @@ int vsm_five_check_guest(const VsmFive *five, sd_bus_error *error);
 /* Is this text this host's own name or one of its addresses? What a name resolves to is found out by
  * the worker that dials. */
 bool vsm_destination_is_here(VsmManager *manager, const char *text);
+
+/* Does a policy (a{sv}) let its system go there? The Host that this means counts by its Name and all its Addresses. */
+bool vsm_destination_is_allowed(VsmManager *manager, GVariant *policy, const char *destination);
 
 /* What the other host is, for workers; the second by its name alone. */
 VsmDestination* vsm_destination_of(VsmManager *manager, const VsmRequest *request);

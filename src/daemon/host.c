@@ -65,6 +65,10 @@ VsmHost* vsm_host_find_path(VsmManager *manager, const char *path) {
         return NULL;
 }
 
+GPtrArray* vsm_hosts_all(VsmManager *manager) {
+        return manager->hosts->all;
+}
+
 const VsmHostData* vsm_host_data(const VsmHost *host) {
         return host->data;
 }

@@ -30,6 +30,9 @@ VsmHost* vsm_host_match(VsmManager *manager, const char *destination);
 /* NULL when the path is no Host's. */
 VsmHost* vsm_host_find_path(VsmManager *manager, const char *path);
 
+/* VsmHost, borrowed. */
+GPtrArray* vsm_hosts_all(VsmManager *manager);
+
 const VsmHostData* vsm_host_data(const VsmHost *host);
 
 /* VSM_AUTHENTICATION_*: its own, else the service's. */

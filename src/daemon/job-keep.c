@@ -2,16 +2,17 @@
 
 /* Bus thread only. */
 
+#include "daemon/evacuation-recover.h"
 #include "daemon/job-keep.h"
 #include "daemon/log.h"
 #include "daemon/move-type.h"
 #include "daemon/system.h"
 
-/* Time that it took, time of its last state, verdict, percent; real pause in ms, first iteration; memory total, processed, remaining; disk the same; bandwidth,
+/* Time that it took, time of its last state, verdict, percent; real pause in ms, whether it was in post-copy; memory total, processed, remaining; disk the same; bandwidth,
  * dirty rate, iteration, expected pause; reasons. A new form gets another type, and old ones are passed
  * over: they are gone in minutes. */
-#define FORM "(ttsquuttttttttuu@aa{sv})"
-#define FORM_TYPE "(ttsquuttttttttuuaa{sv})"
+#define FORM "(ttsqubttttttttuu@aa{sv})"
+#define FORM_TYPE "(ttsqubttttttttuuaa{sv})"
 
 /* ---- keeping ---- */
 
@@ -46,7 +47,7 @@ static char* format(const VsmJob *job) {
         g_autoptr(GVariant) value = NULL;
 
         value = g_variant_ref_sink(g_variant_new(
-                        FORM, took, job->changed, job->verdict, job->percent, job->downtime, job->first_iteration,
+                        FORM, took, job->changed, job->verdict, job->percent, job->downtime, job->post_copy,
                         s->memory_total, s->memory_processed, s->memory_remaining,
                         s->disk_total, s->disk_processed, s->disk_remaining,
                         s->bandwidth, s->dirty_rate, s->iteration, s->downtime, job->reasons ?: none));
@@ -68,6 +69,7 @@ static void parse(VsmJob *job, const char *text) {
         g_autoptr(GVariant) value = NULL, reasons = NULL;
         VsmTransferStats *s = &job->stats;
         const char *verdict = NULL;
+        gboolean post_copy = FALSE;
         uint64_t took = 0;
 
         /* GLib's parser relies on it */
@@ -76,13 +78,14 @@ static void parse(VsmJob *job, const char *text) {
         if (!value)
                 return;
 
-        g_variant_get(value, "(tt&squuttttttttuu@aa{sv})",
-                      &took, &job->changed, &verdict, &job->percent, &job->downtime, &job->first_iteration,
+        g_variant_get(value, "(tt&squbttttttttuu@aa{sv})",
+                      &took, &job->changed, &verdict, &job->percent, &job->downtime, &post_copy,
                       &s->memory_total, &s->memory_processed, &s->memory_remaining,
                       &s->disk_total, &s->disk_processed, &s->disk_remaining,
                       &s->bandwidth, &s->dirty_rate, &s->iteration, &s->downtime, &reasons);
         job->verdict = g_intern_string(verdict); /* one of a few */
         job->percent = MIN(job->percent, 100);
+        job->post_copy = post_copy;
         if (took > 0) {
                 job->started_mono = 1;
                 job->ended_mono = 1 + took;
@@ -91,17 +94,27 @@ static void parse(VsmJob *job, const char *text) {
         job->reasons = g_steal_pointer(&reasons);
 }
 
+static bool is_unfinished(VsmManager *manager, uint64_t number) {
+        for (guint i = 0; manager->unfinished && i < manager->unfinished->len; i++)
+                if (((const VsmStoredJob*) manager->unfinished->pdata[i])->number == number)
+                        return true;
+
+        return false;
+}
+
 static void show(VsmManager *manager, const VsmStoredJob *stored, uint64_t left) {
-        VsmRequest *request = vsm_request_from_text(stored->request, NULL);
+        bool is_parent = vsm_job_type_is_parent(stored->type);
+        VsmRequest *request = is_parent ? NULL : vsm_request_from_text(stored->request, NULL);
         VsmSystem *system = vsm_system_find(manager, stored->system);
         VsmJob *job;
 
         /* its history is enough */
-        if (!request)
+        if (!request && !is_parent)
                 return;
 
         job = vsm_job_new(manager, stored->type);
         job->request = request;
+        job->parent = stored->parent;
         g_strlcpy(job->system_uuid, stored->system, sizeof job->system_uuid);
         g_free(job->system_name);
         job->system_name = g_strdup(stored->system_name);
@@ -119,9 +132,13 @@ static void show(VsmManager *manager, const VsmStoredJob *stored, uint64_t left)
         job->started = stored->started;
         job->ended = job->changed = stored->ended;
         parse(job, stored->remains);
+        if (is_parent)
+                (void) vsm_evacuation_restore(job, stored);
 
         vsm_job_publish(job, stored->number);
-        vsm_job_remove_in(job, left);
+        /* a child goes with its parent, which may not be at its end */
+        if (!vsm_job_find(manager, job->parent) && !is_unfinished(manager, job->parent))
+                vsm_job_remove_in(job, left);
         if (system && vsm_job_type_moves(stored->type))
                 vsm_system_set_job(system, job->number);
 }
@@ -134,7 +151,7 @@ void vsm_job_keep_show_all(VsmManager *manager) {
                 const VsmStoredJob *stored = recent->pdata[i];
                 uint64_t gone = now > stored->ended ? now - stored->ended : 0;
 
-                if (gone < VSM_JOB_RETENTION_USEC)
-                        show(manager, stored, VSM_JOB_RETENTION_USEC - gone);
+                /* of an older one the parent is not at its end */
+                show(manager, stored, gone < VSM_JOB_RETENTION_USEC ? VSM_JOB_RETENTION_USEC - gone : 0);
         }
 }

@@ -30,8 +30,7 @@ int vsm_job_check_limits(VsmManager *manager, uid_t caller, sd_bus_error *error)
         return 0;
 }
 
-/* As vsm_polkit_check(), but the owner is not asked about. */
-static int authorize(VsmJob *job, sd_bus_message *call, sd_bus_error *error) {
+int vsm_job_authorize(VsmJob *job, sd_bus_message *call, sd_bus_error *error) {
         const VsmMember *member = vsm_member_find(sd_bus_message_get_interface(call),
                                                   sd_bus_message_get_member(call));
         char *details[] = {
@@ -88,7 +87,8 @@ static int cancel(VsmJob *job, sd_bus_message *call, bool kill, sd_bus_error *er
         if (sd_bus_reply_method_return(call, "u", VSM_RETURN_JOB_STARTED) < 0)
                 return 1;
 
-        if (job->state != VSM_JOB_STATE_SHUTTING_DOWN)
+        /* of an evacuation that starts no more those that run can be cancelled, too */
+        if (job->state != VSM_JOB_STATE_SHUTTING_DOWN || job->evacuation)
                 job->cancel(job, kill);
         return 1;
 }
@@ -108,7 +108,7 @@ int vsm_job_method_request_state_change(sd_bus_message *call, void *userdata, sd
         if (timeout != 0)
                 return refuse(error, VSM_ERROR_NOT_SUPPORTED, "TimeoutPeriod has to be 0 here.");
 
-        r = authorize(job, call, error);
+        r = vsm_job_authorize(job, call, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
 
@@ -123,7 +123,7 @@ int vsm_job_method_kill(sd_bus_message *call, void *userdata, sd_bus_error *erro
         if (r < 0)
                 return r;
 
-        r = authorize(job, call, error);
+        r = vsm_job_authorize(job, call, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
 
@@ -133,7 +133,7 @@ int vsm_job_method_kill(sd_bus_message *call, void *userdata, sd_bus_error *erro
         return cancel(job, call, true, error);
 }
 
-static int reply_variant(sd_bus_message *call, GVariant *value) {
+int vsm_job_reply(sd_bus_message *call, GVariant *value) {
         g_autoptr(GVariant) owned = g_variant_take_ref(value);
         g_autoptr(sd_bus_message) reply = NULL;
         int r;
@@ -157,26 +157,26 @@ int vsm_job_method_get_error(sd_bus_message *call, void *userdata, sd_bus_error 
         g_autoptr(GVariant) errors = NULL;
         int r;
 
-        r = authorize(job, call, error);
+        r = vsm_job_authorize(job, call, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
 
         errors = g_variant_take_ref(errors_of(job));
         if (g_variant_n_children(errors) == 0)
-                return reply_variant(call, g_variant_new_array(G_VARIANT_TYPE("{sv}"), NULL, 0));
+                return vsm_job_reply(call, g_variant_new_array(G_VARIANT_TYPE("{sv}"), NULL, 0));
 
-        return reply_variant(call, g_variant_get_child_value(errors, 0));
+        return vsm_job_reply(call, g_variant_get_child_value(errors, 0));
 }
 
 int vsm_job_method_get_error_ex(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         VsmJob *job = userdata;
         int r;
 
-        r = authorize(job, call, error);
+        r = vsm_job_authorize(job, call, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
 
-        return reply_variant(call, errors_of(job));
+        return vsm_job_reply(call, errors_of(job));
 }
 
 int vsm_job_method_get_request(sd_bus_message *call, void *userdata, sd_bus_error *error) {
@@ -184,13 +184,14 @@ int vsm_job_method_get_request(sd_bus_message *call, void *userdata, sd_bus_erro
         GVariantDict dict;
         int r;
 
-        r = authorize(job, call, error);
+        r = vsm_job_authorize(job, call, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
 
-        g_variant_dict_init(&dict, job->request ? job->request->accepted : NULL);
-        g_variant_dict_insert(&dict, "Address", "s", job->address ?: "");
-        return reply_variant(call, g_variant_dict_end(&dict));
+        g_variant_dict_init(&dict, job->request ? job->request->accepted : job->options);
+        if (job->request)
+                g_variant_dict_insert(&dict, "Address", "s", job->address ?: "");
+        return vsm_job_reply(call, g_variant_dict_end(&dict));
 }
 
 int vsm_job_method_set_parameters(sd_bus_message *call, void *userdata, sd_bus_error *error) {
@@ -208,7 +209,7 @@ int vsm_job_method_set_parameters(sd_bus_message *call, void *userdata, sd_bus_e
         if (e)
                 return vsm_bus_fail(error, e);
 
-        r = authorize(job, call, error);
+        r = vsm_job_authorize(job, call, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
 
@@ -224,11 +225,19 @@ int vsm_job_method_set_parameters(sd_bus_message *call, void *userdata, sd_bus_e
 
 int vsm_job_method_start_post_copy(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         VsmJob *job = userdata;
+        g_autoptr(GError) e = NULL;
         int r;
 
-        r = authorize(job, call, error);
+        r = vsm_job_authorize(job, call, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
 
-        return refuse(error, VSM_ERROR_NOT_SUPPORTED, "Post-copy comes with a later version of vsmd.");
+        if (!job->move || !vsm_move_job_start_post_copy(job, call, &e)) {
+                if (e)
+                        return vsm_bus_fail(error, e);
+                return refuse(error, VSM_ERROR_INVALID_STATE, vsm_job_is_unfinished(job) ?
+                              "This job moves no guest." : "The job has ended already.");
+        }
+
+        return 1;
 }

@@ -12,6 +12,12 @@
 /* Whether this user may have one more. What a handler returns, with error filled in, or 0. */
 int vsm_job_check_limits(VsmManager *manager, uid_t caller, sd_bus_error *error);
 
+/* As vsm_polkit_check(), but the owner is not asked about where the contract says so. */
+int vsm_job_authorize(VsmJob *job, sd_bus_message *call, sd_bus_error *error);
+
+/* Answers with this one value; a floating one is taken. */
+int vsm_job_reply(sd_bus_message *call, GVariant *value);
+
 int vsm_job_method_request_state_change(sd_bus_message *call, void *userdata, sd_bus_error *error);
 int vsm_job_method_kill(sd_bus_message *call, void *userdata, sd_bus_error *error);
 int vsm_job_method_get_error(sd_bus_message *call, void *userdata, sd_bus_error *error);

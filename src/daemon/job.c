@@ -5,7 +5,11 @@
 
 #include <string.h>
 
+#include "daemon/bring-back.h"
 #include "daemon/check-job.h"
+#include "daemon/evacuation-internal.h"
+#include "daemon/job-error.h"
+#include "daemon/fetch-job.h"
 #include "daemon/job-keep.h"
 #include "daemon/job-methods.h"
 #include "daemon/job.h"
@@ -70,6 +74,10 @@ static const char* caption_of(const VsmJob *job) {
         case VSM_JOB_TYPE_CHECK_STORAGE:
         case VSM_JOB_TYPE_CHECK_STORAGE_MIGRATION:
                 return "Checking Storage";
+        case VSM_JOB_TYPE_EVACUATION:
+                return "Evacuating Host";
+        case VSM_JOB_TYPE_BRING_BACK:
+                return "Bringing Virtual Systems Back";
         case VSM_JOB_TYPE_QUIESCE:
                 return "Quiescing Migration Service";
         default:
@@ -82,6 +90,13 @@ static uint64_t elapsed(const VsmJob *job) {
                 return 0;
 
         return (job->ended_mono > 0 ? job->ended_mono : vsm_now_monotonic()) - job->started_mono;
+}
+
+static const char* mode_of(const VsmJob *job) {
+        if (job->post_copy)
+                return "post-copy";
+
+        return job->request && job->request->migration_type == VSM_MIGRATION_TYPE_RESUME ? "paused" : "pre-copy";
 }
 
 GETTER(caption, "s", caption_of(job))
@@ -107,7 +122,7 @@ GETTER(element_name, "s", job->system_name)
 GETTER(system_name, "s", job->system_uuid) /* CIM: the unique name, which is the UUID */
 GETTER(destination, "s", job->request ? job->request->destination : "")
 GETTER(phase, "s", phases[job->phase])
-GETTER(mode, "s", "pre-copy")
+GETTER(mode, "s", mode_of(job))
 GETTER(verdict, "s", job->verdict)
 GETTER(memory_total, "t", job->stats.memory_total)
 GETTER(memory_processed, "t", job->stats.memory_processed)
@@ -310,6 +325,10 @@ void vsm_job_free(VsmJob *job) {
         sd_event_source_disable_unref(job->removal);
         vsm_request_free(job->request);
         vsm_check_job_free(job->check);
+        vsm_fetch_job_free(job->fetch);
+        vsm_bring_back_free(job->back);
+        vsm_evacuation_free(job->evacuation);
+        g_clear_pointer(&job->options, g_variant_unref);
         vsm_move_job_free(job->move);
         g_clear_pointer(&job->reasons, g_variant_unref);
         g_free(job->path);
@@ -321,10 +340,16 @@ void vsm_job_free(VsmJob *job) {
 }
 
 void vsm_job_publish(VsmJob *job, uint64_t number) {
+        VsmJob *parent;
+
         job->number = number;
         job->path = g_strdup_printf(VSM_OBJECT_PATH_JOB "/%" PRIu64, number);
         g_hash_table_insert(job->manager->jobs, &job->number, job);
         vsm_bus_added(job->manager->bus, job->path);
+
+        parent = vsm_job_find(job->manager, job->parent);
+        if (parent && parent->evacuation)
+                vsm_evacuation_jobs_changed(parent);
 }
 
 bool vsm_job_is_unfinished(const VsmJob *job) {
@@ -463,6 +488,14 @@ void vsm_job_set_downtime(VsmJob *job, unsigned ms) {
         transfer_changed(job, "Downtime");
 }
 
+void vsm_job_set_post_copy(VsmJob *job) {
+        if (job->post_copy)
+                return;
+
+        job->post_copy = true;
+        transfer_changed(job, "Mode");
+}
+
 static int on_removal(sd_event_source *source, uint64_t usec, void *userdata) {
         vsm_job_remove(userdata);
         return 0;
@@ -474,82 +507,28 @@ void vsm_job_remove_in(VsmJob *job, uint64_t usec) {
                 vsm_log(LOG_WARNING, "Cannot arrange the removal of job %" PRIu64 "; it stays.", job->number);
 }
 
+static void remove_children(VsmManager *manager, uint64_t parent) {
+        g_autoptr(GPtrArray) children = g_ptr_array_new();
+        GHashTableIter iter;
+        VsmJob *job;
+
+        g_hash_table_iter_init(&iter, manager->jobs);
+        while (g_hash_table_iter_next(&iter, NULL, (void**) &job))
+                if (job->parent == parent)
+                        g_ptr_array_add(children, job);
+
+        for (guint i = 0; i < children->len; i++)
+                vsm_job_remove(children->pdata[i]);
+}
+
 void vsm_job_remove(VsmJob *job) {
         VsmManager *manager = job->manager;
 
+        if (job->evacuation)
+                remove_children(manager, job->number);
+
         vsm_bus_removed(manager->bus, job->path);
         (void) g_hash_table_remove(manager->jobs, &job->number);
-}
-
-/* Stable, for programs: what has no reason of its own in the table (reason.c). */
-static const char* message_id(const VsmJob *job, VsmJobState state, VsmError code) {
-        if (vsm_job_state_is_success(state))
-                return "not-tidied-up";
-
-        switch (code) {
-        case VSM_ERROR_CANCELLED:
-                return "cancelled";
-        case VSM_ERROR_TIMEOUT:
-                return "timed-out";
-        case VSM_ERROR_SYSTEM_IN_USE:
-                return "migration-running";
-        case VSM_ERROR_SYSTEM_NOT_AVAILABLE:
-                return "libvirt-not-available";
-        case VSM_ERROR_INCOMPATIBLE_PARAMETERS:
-        case VSM_ERROR_INVALID_PARAMETER:
-                return "destination-unsuitable";
-        case VSM_ERROR_INVALID_STATE:
-                return "wrong-state";
-        default:
-                return vsm_job_type_moves(job->type) ? "migration-failed" : "failed";
-        }
-}
-
-/* CIM_Error with libvirt's own words, if there are any: for GetErrorEx, which is checked */
-static GVariant* reason_of(const VsmJob *job, VsmJobState state, VsmError code, const char *sentence,
-                           const GError *detail) {
-        static const char *const none[] = { NULL };
-        VsmError cause = detail ? vsm_error_code(detail) : code;
-        uint16_t severity = VSM_SEVERITY_ERROR;
-        GVariantDict dict;
-
-        /* what was given up by ourselves ended as a cancel, which tells nobody why */
-        bool given_up = state == VSM_JOB_STATE_EXCEPTION && cause == VSM_ERROR_CANCELLED;
-
-        if (state == VSM_JOB_STATE_EXCEPTION)
-                cause = code;
-        if (vsm_job_state_is_success(state))
-                severity = VSM_SEVERITY_WARNING;
-        else if (cause == VSM_ERROR_CANCELLED)
-                severity = VSM_SEVERITY_INFORMATION;
-
-        g_variant_dict_init(&dict, NULL);
-        g_variant_dict_insert(&dict, "MessageID", "s", message_id(job, state, cause));
-        g_variant_dict_insert(&dict, "Message", "s", detail && !given_up ? detail->message : sentence);
-        g_variant_dict_insert(&dict, "MessageArguments", "^as", none);
-        g_variant_dict_insert(&dict, "PerceivedSeverity", "q", severity);
-        g_variant_dict_insert(&dict, "ErrorSource", "s", job->request ? job->request->destination : "");
-        g_variant_dict_insert(&dict, "RecommendedActions", "^as", none);
-        if (detail)
-                g_variant_dict_insert(&dict, "LibvirtError", "s", detail->message);
-
-        return g_variant_dict_end(&dict);
-}
-
-/* After those that it has. */
-static void add_reason(VsmJob *job, GVariant *reason) {
-        g_autoptr(GVariant) former = g_steal_pointer(&job->reasons);
-        GVariantBuilder builder;
-
-        g_variant_builder_init(&builder, G_VARIANT_TYPE("aa{sv}"));
-        for (gsize i = 0; former && i < g_variant_n_children(former); i++) {
-                g_autoptr(GVariant) child = g_variant_get_child_value(former, i);
-
-                g_variant_builder_add_value(&builder, child);
-        }
-
-        g_variant_builder_add_value(&builder, reason);
-        job->reasons = g_variant_ref_sink(g_variant_builder_end(&builder));
 }
 
 void vsm_job_end(VsmJob *job, VsmJobState state, VsmError code, const char *sentence, const GError *detail) {
@@ -569,7 +548,7 @@ void vsm_job_end(VsmJob *job, VsmJobState state, VsmError code, const char *sent
         }
         if (detail || (state == VSM_JOB_STATE_EXCEPTION && sentence &&
                        (!job->reasons || g_variant_n_children(job->reasons) == 0)))
-                add_reason(job, reason_of(job, state, code, sentence, detail));
+                vsm_job_add_reason(job, state, code, sentence, detail);
         if (state != VSM_JOB_STATE_TERMINATED && state != VSM_JOB_STATE_KILLED)
                 changed(job, "OperationalStatus");
 
@@ -581,5 +560,8 @@ void vsm_job_end(VsmJob *job, VsmJobState state, VsmError code, const char *sent
 
         if (!job->delete_on_end)
                 vsm_job_keep(job);
-        vsm_job_remove_in(job, job->delete_on_end ? 0 : VSM_JOB_RETENTION_USEC);
+
+        /* a child stays as long as its parent */
+        if (job->delete_on_end || !vsm_job_find(job->manager, job->parent))
+                vsm_job_remove_in(job, job->delete_on_end ? 0 : VSM_JOB_RETENTION_USEC);
 }

@@ -33,13 +33,18 @@ typedef enum {
 
 typedef struct VsmMoveJob VsmMoveJob; /* move.c */
 typedef struct VsmCheckJob VsmCheckJob; /* check-job.c */
+typedef struct VsmFetchJob VsmFetchJob; /* fetch-job.c */
+typedef struct VsmBringBack VsmBringBack; /* bring-back.c */
+typedef struct VsmEvacuation VsmEvacuation; /* evacuation.c */
 
 typedef struct VsmJob {
         VsmManager *manager;
         uint64_t number;                /* 0 until the store gave one: not on the bus before */
         char *path;
         uint16_t type;                  /* VSM_JOB_TYPE_* */
-        VsmRequest *request;
+        uint64_t parent;                /* the evacuation or bring-back that it belongs to; 0 = none */
+        VsmRequest *request;            /* NULL: of an evacuation, a bring-back or a quiesce */
+        GVariant *options;              /* a{sv}, in its place, for the first two; NULL = none */
         char system_uuid[VSM_UUID_SIZE];
         char *system_name;
         char *owner;
@@ -59,8 +64,8 @@ typedef struct VsmJob {
         VsmPhase phase;
         VsmTransferStats stats;
         unsigned downtime;              /* ms, real */
-        unsigned first_iteration;       /* QEMU's count is not reset between migrations */
         const char *verdict;            /* static */
+        bool post_copy;                 /* it came to that */
         uint64_t time_remaining;        /* µs */
         char *address;                  /* of the destination, as dialled; for GetRequest */
 
@@ -68,8 +73,17 @@ typedef struct VsmJob {
 
         VsmCheckJob *check;             /* the same, of a check */
 
+        VsmFetchJob *fetch;             /* the same, of one that brings a guest home */
+
+        VsmBringBack *back;             /* of a bring-back, also after its end; NULL for other kinds */
+
+        VsmEvacuation *evacuation;      /* what a parent has besides, also after the end; NULL for other kinds */
+
         /* What comes after vsm_job_accept() has answered. */
         void (*begin)(struct VsmJob *job);
+
+        /* It could not be written down, and goes: what was done for it is taken back. NULL = nothing was. */
+        void (*refused)(struct VsmJob *job, const GError *error);
 
         /* How other kinds are cancelled; it sets the state. NULL: they cannot be. */
         void (*cancel)(struct VsmJob *job, bool kill);
@@ -98,6 +112,7 @@ void vsm_job_set_stats(VsmJob *job, const VsmTransferStats *stats);
 void vsm_job_set_cancellable(VsmJob *job, bool cancellable);
 void vsm_job_set_verdict(VsmJob *job, const char *verdict); /* static */
 void vsm_job_set_downtime(VsmJob *job, unsigned ms);
+void vsm_job_set_post_copy(VsmJob *job); /* for good */
 
 /* The last state, with what went wrong (NULL = nothing). code is of VSM_ERROR; sentence is public.
  * Starts the time before removal. */
@@ -106,7 +121,7 @@ void vsm_job_end(VsmJob *job, VsmJobState state, VsmError code, const char *sent
 /* It has ended, and stays for so long. */
 void vsm_job_remove_in(VsmJob *job, uint64_t usec);
 
-/* Says that it goes, and frees it. */
+/* Says that it goes, and frees it; its children go before it. */
 void vsm_job_remove(VsmJob *job);
 
 /* A system came or went: VirtualSystem of its jobs is another. */

@@ -8,26 +8,6 @@
 #include "daemon/key.h"
 #include "shared/error.h"
 
-#define QUOTE_MAX 64
-
-char* vsm_text_quote(const char *text) {
-        g_autoptr(GString) quoted = g_string_new(NULL);
-
-        /* byte by byte, so that the cut never goes through an escape sequence */
-        for (const char *p = text; *p; p++) {
-                g_autofree char *escaped = g_strescape((char[]) { *p, '\0' }, NULL);
-
-                if (quoted->len + strlen(escaped) > QUOTE_MAX) {
-                        g_string_append(quoted, "...");
-                        break;
-                }
-
-                g_string_append(quoted, escaped);
-        }
-
-        return g_string_free(g_steal_pointer(&quoted), FALSE);
-}
-
 static uint64_t type_max(const VsmKey *key) {
         if (key->max > 0)
                 return key->max;
@@ -45,7 +25,9 @@ static char* describe_want(const VsmKey *key) {
         case 's':
                 return g_strdup("a string");
         case 'a':
-                return g_strdup(key->inner ? "a list of dicts, aa{sv}" : "a list of strings");
+                if (key->inner)
+                        return g_strdup("a list of dicts, aa{sv}");
+                return g_strdup(key->type[1] == 'o' ? "a list of object paths" : "a list of strings");
         default:
                 return g_strdup_printf("an integer from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT,
                                        key->min, type_max(key));
@@ -179,10 +161,12 @@ static bool read_string(const VsmKey *key, const char *where, GVariant *value, G
         return true;
 }
 
+/* of strings, or of object paths */
 static bool read_strings(const VsmKey *key, const char *where, GVariant *value, GVariant **ret,
                          GError **error) {
 
-        g_autofree const char **texts = g_variant_get_strv(value, NULL);
+        bool paths = key->type[1] == 'o';
+        g_autofree const char **texts = paths ? g_variant_get_objv(value, NULL) : g_variant_get_strv(value, NULL);
         g_autoptr(GPtrArray) canonical = g_ptr_array_new_with_free_func(g_free);
         size_t n = g_variant_n_children(value);
 
@@ -205,7 +189,8 @@ static bool read_strings(const VsmKey *key, const char *where, GVariant *value, 
                 g_ptr_array_add(canonical, text);
         }
 
-        *ret = g_variant_ref_sink(g_variant_new_strv((const char **) canonical->pdata, n));
+        *ret = g_variant_ref_sink(paths ? g_variant_new_objv((const char **) canonical->pdata, n)
+                                        : g_variant_new_strv((const char **) canonical->pdata, n));
         return true;
 }
 
@@ -248,7 +233,8 @@ static void land(const VsmKey *key, GVariant *value, void *target) {
                 break;
         case VSM_LAND_STRV:
                 g_strfreev(*(char ***) at);
-                *(char ***) at = g_variant_dup_strv(value, NULL);
+                *(char ***) at = g_variant_is_of_type(value, G_VARIANT_TYPE_OBJECT_PATH_ARRAY)
+                        ? g_variant_dup_objv(value, NULL) : g_variant_dup_strv(value, NULL);
                 break;
         case VSM_LAND_CHARS8:
                 g_strlcpy(at, g_variant_get_string(value, NULL), 8);

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shared/quote.h"
+
 /* Tables of the keys that an embedded instance (a{sv}) may have, and the one reader that holds a
  * dict against such a table (contract, section 1). Pure; any thread. */
 
@@ -26,7 +28,7 @@ typedef struct VsmKey VsmKey;
 
 struct VsmKey {
         const char *name;               /* NULL ends a table */
-        const char *type;               /* on the bus: b q u t s as aa{sv} */
+        const char *type;               /* on the bus: b q u t s as ao aa{sv} */
 
         /* What would be right, to stand after "must be"; NULL for integers: made from the range. */
         const char *want;
@@ -66,6 +68,3 @@ bool vsm_key_read(const VsmKey *key, const char *where, GVariant *value, void *t
 
 /* NULL with VSM_ERROR_INVALID_PARAMETER when there is none of that name. */
 const VsmKey* vsm_key_find(const VsmKey *keys, const char *where, const char *name, GError **error);
-
-/* What a caller wrote, fit for a sentence: C-escaped and cut at 64 bytes. */
-char* vsm_text_quote(const char *text);

@@ -11,10 +11,9 @@
  *      shutdown-policy.c       [Evacuation] of vsmd.conf (pure, shared with the client)
  */
 
-typedef struct VsmLogind VsmLogind;
-
+/* NULL, and said so, when the bus does not let us. */
 VsmLogind* vsm_logind_new(VsmManager *manager);
 void vsm_logind_free(VsmLogind *logind);
 
-/* The number of running migrations, or whether an evacuation of our own runs, may have changed. */
+/* What runs may have changed; part of vsm_manager_update_status(). */
 void vsm_logind_update(VsmManager *manager);

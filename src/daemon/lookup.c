@@ -9,6 +9,8 @@
 
 #include "daemon/actions.h"
 #include "daemon/bus-variant.h"
+#include "daemon/draining.h"
+#include "daemon/evacuation.h"
 #include "daemon/history.h"
 #include "daemon/queue.h"
 #include "daemon/service.h"
@@ -98,7 +100,7 @@ static int property_get_features(sd_bus *bus, const char *path, const char *inte
 
 GETTER(api_version, "u", API_VERSION)
 GETTER(version, "s", PACKAGE_VERSION)
-GETTER(draining, "b", 0)
+GETTER(draining, "b", (int) vsm_draining(manager))
 GETTER(libvirt_version, "t", manager->host.libvirt_version)
 GETTER(hypervisor_version, "t", manager->host.hypervisor_version)
 GETTER(queued_jobs, "u", vsm_queue_length(manager->queue))
@@ -111,7 +113,7 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_VTABLE_START(0),
         METHOD("GetSystem", "s", SD_BUS_PARAM(NameOrUUID), "o", SD_BUS_PARAM(System), method_get_system),
         METHOD("SetMigrationPolicy", "oa{sv}", SD_BUS_PARAM(System) SD_BUS_PARAM(Policy), NULL,,
-               vsm_method_not_built),
+               vsm_method_set_policy),
         METHOD("AddHost", "a{sv}", SD_BUS_PARAM(Host), "o", SD_BUS_PARAM(Host), vsm_method_add_host),
         METHOD("RemoveHost", "o", SD_BUS_PARAM(Host), NULL,, vsm_method_remove_host),
         METHOD("Predict", "osa{sv}a{sv}aa{sv}",
@@ -119,9 +121,9 @@ static const sd_bus_vtable vtable[] = {
                SD_BUS_PARAM(NewSystemSettingData) SD_BUS_PARAM(NewResourceSettingData),
                "a{sv}", SD_BUS_PARAM(Prediction), vsm_method_not_built),
         METHOD("PlanEvacuation", "a{sv}", SD_BUS_PARAM(Options), "saa{sv}",
-               SD_BUS_PARAM(PlanID) SD_BUS_PARAM(Plan), vsm_method_not_built),
-        METHOD("Evacuate", "a{sv}", SD_BUS_PARAM(Options), "o", SD_BUS_PARAM(Job), vsm_method_not_built),
-        METHOD("BringBack", "a{sv}", SD_BUS_PARAM(Options), "o", SD_BUS_PARAM(Job), vsm_method_not_built),
+               SD_BUS_PARAM(PlanID) SD_BUS_PARAM(Plan), vsm_method_plan_evacuation),
+        METHOD("Evacuate", "a{sv}", SD_BUS_PARAM(Options), "o", SD_BUS_PARAM(Job), vsm_method_evacuate),
+        METHOD("BringBack", "a{sv}", SD_BUS_PARAM(Options), "o", SD_BUS_PARAM(Job), vsm_method_bring_back),
         METHOD("ListHistory", "a{sv}", SD_BUS_PARAM(Filter), "aa{sv}", SD_BUS_PARAM(Entries),
                vsm_method_list_history),
         SD_BUS_PROPERTY("APIVersion", "u", property_get_api_version, 0, CHANGE),

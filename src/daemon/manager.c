@@ -14,10 +14,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/evacuation-recover.h"
+#include "daemon/evacuation.h"
 #include "daemon/host.h"
 #include "daemon/job-keep.h"
 #include "daemon/job.h"
 #include "daemon/log.h"
+#include "daemon/logind.h"
 #include "daemon/move.h"
 #include "daemon/network.h"
 #include "daemon/planned.h"
@@ -54,6 +57,7 @@ void vsm_manager_update_status(VsmManager *manager) {
                           manager->libvirt_up ? "" : "libvirt does not answer; ",
                           vsm_service_running(manager), vsm_queue_length(manager->queue),
                           g_hash_table_size(manager->systems));
+        vsm_logind_update(manager);
 }
 
 /* ---- the bus name ---- */
@@ -120,6 +124,7 @@ static void on_listed(VsmManager *manager) {
         vsm_service_addresses_changed(manager);
         vsm_job_keep_show_all(manager);
         vsm_move_recover_all(manager);
+        vsm_evacuation_recover(manager);
         vsm_rollback_run(manager);
         vsm_manager_update_status(manager);
         take_name(manager);
@@ -207,6 +212,10 @@ static void event_done(VsmTask *task, void *userdata) {
                 break;
         case VSM_VIRT_NETWORKS_CHANGED:
                 vsm_network_bridges_changed(manager);
+                break;
+        case VSM_VIRT_DOMAIN_POST_COPY:
+                vsm_move_job_on_post_copy(manager, event->uuid);
+                vsm_system_watch_one(manager, event->uuid, false, false);
                 break;
         case VSM_VIRT_DOMAIN_HANDED_OVER:
                 vsm_move_job_on_handed_over(manager, event->uuid);
@@ -303,6 +312,7 @@ static bool open_store(VsmManager *manager, const char *directory, GError **erro
         if (!manager->recent || !vsm_settings_load(manager, error) || !vsm_service_state_load(manager, error))
                 return false;
 
+        vsm_evacuations_load(manager);
         systems = vsm_store_systems(manager->store, error);
         if (!systems)
                 return false;
@@ -321,7 +331,7 @@ static bool register_objects(VsmManager *manager, GError **error) {
         static int (*const registers[])(VsmManager *manager) = {
                 vsm_service_register, vsm_settings_register, vsm_capabilities_register, vsm_lookup_register,
                 vsm_system_register, vsm_job_register, vsm_network_register, vsm_host_register,
-                vsm_planned_system_register,
+                vsm_planned_system_register, vsm_evacuation_register,
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(registers); i++) {
@@ -393,6 +403,7 @@ VsmManager* vsm_manager_new(const VsmManagerOptions *options, GError **error) {
         manager->accepting = g_ptr_array_new();
         manager->queue = vsm_queue_new(manager);
         manager->rollback = vsm_rollback_new(manager);
+        manager->evacuations = vsm_evacuations_new();
         manager->boot_id = read_boot_id();
 
         manager->state = vsm_service_state_new();
@@ -410,6 +421,7 @@ VsmManager* vsm_manager_new(const VsmManagerOptions *options, GError **error) {
 
         vsm_service_state_start(manager);
         vsm_refuse_update(manager);
+        manager->logind = vsm_logind_new(manager);
         return manager;
 }
 
@@ -438,6 +450,7 @@ void vsm_manager_free(VsmManager *manager) {
         sd_event_source_disable_unref(manager->reconnect);
         sd_event_source_disable_unref(manager->start_limit);
 
+        vsm_logind_free(g_steal_pointer(&manager->logind));
         vsm_polkit_free(manager->polkit);
         g_hash_table_unref(manager->jobs);
         g_hash_table_unref(manager->systems);
@@ -453,6 +466,7 @@ void vsm_manager_free(VsmManager *manager) {
         vsm_networks_free(manager->networks);
         vsm_hosts_free(manager->hosts);
         vsm_rollback_free(manager->rollback);
+        vsm_evacuations_free(manager->evacuations);
         vsm_addresses_free(manager->addresses);
         vsm_bus_free(manager->bus);
         vsm_store_close(manager->store);

@@ -25,6 +25,8 @@ typedef struct VsmQueue VsmQueue;
 typedef struct VsmNetworks VsmNetworks;
 typedef struct VsmHosts VsmHosts;
 typedef struct VsmRollback VsmRollback;
+typedef struct VsmLogind VsmLogind;
+typedef struct VsmEvacuations VsmEvacuations;
 
 typedef struct VsmManager {
         sd_event *event;
@@ -44,6 +46,8 @@ typedef struct VsmManager {
         VsmNetworks *networks;
         VsmHosts *hosts;
         VsmRollback *rollback;
+        VsmLogind *logind;              /* NULL = cannot be followed */
+        VsmEvacuations *evacuations;
         GHashTable *systems;            /* UUID (borrowed) -> VsmSystem*, owned */
         GHashTable *planned;            /* UUID (borrowed) -> VsmPlannedSystem*, owned */
         GHashTable *refreshing;         /* UUID -> looks at a domain that are on their way, system-watch.c */
@@ -88,7 +92,7 @@ void vsm_manager_free(VsmManager *manager);
 /* Runs the loop until a signal or the loss of the bus; the exit status. */
 int vsm_manager_run(VsmManager *manager);
 
-/* Says in STATUS= what the daemon does, for systemctl status. */
+/* What runs has changed: says so in STATUS=, for systemctl status, and holds a shutdown or lets it go. */
 void vsm_manager_update_status(VsmManager *manager);
 
 /* Wall clock and monotonic clock, µs. */

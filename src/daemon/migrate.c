@@ -9,6 +9,7 @@
 #include "daemon/host.h"
 #include "daemon/job-methods.h"
 #include "daemon/move.h"
+#include "daemon/policy-rules.h"
 #include "daemon/reason.h"
 #include "daemon/service.h"
 #include "shared/error.h"
@@ -18,6 +19,19 @@ static int refuse(sd_bus_error *error, VsmError code, const char *message) {
 }
 
 /* ---- migrating ---- */
+
+static int check_policy(VsmManager *manager, const VsmFive *five, sd_bus_error *error) {
+        GVariant *policy = vsm_system_policy(five->system);
+        g_autofree char *hosts = NULL;
+
+        if (vsm_destination_is_allowed(manager, policy, five->request->destination))
+                return 0;
+
+        hosts = vsm_policy_hosts_to_text(policy);
+        return sd_bus_error_setf(error, vsm_error_to_bus_name(VSM_ERROR_INCOMPATIBLE_PARAMETERS),
+                                 "The policy of the system (AllowedHosts) does not let it move to host '%s', but to %s "
+                                 "only.", five->request->destination, hosts);
+}
 
 /* What this host decides without waiting. */
 static int check_state(VsmManager *manager, const VsmFive *five, uid_t caller, sd_bus_error *error) {
@@ -32,7 +46,9 @@ static int check_state(VsmManager *manager, const VsmFive *five, uid_t caller, s
         if (vsm_system_is_incoming(five->system))
                 return refuse(error, VSM_ERROR_INVALID_STATE, "The system is just arriving from another host.");
 
-        r = vsm_five_check_guest(five, error);
+        r = check_policy(manager, five, error);
+        if (r >= 0)
+                r = vsm_five_check_guest(five, error);
         return r < 0 ? r : vsm_job_check_limits(manager, caller, error);
 }
 

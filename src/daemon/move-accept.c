@@ -3,6 +3,7 @@
 /* From an authorized call to a job on the bus. The job is written down before anybody hears of it:
  * a caller who was told a number finds it again after any crash. Bus thread only. */
 
+#include "daemon/evacuation.h"
 #include "daemon/log.h"
 #include "daemon/move-internal.h"
 #include "daemon/move-type.h"
@@ -31,14 +32,22 @@ static void refused_after_all(VsmManager *manager, AcceptTask *t, const GError *
         VsmSystem *system = vsm_system_find(manager, t->job->system_uuid);
 
         vsm_log(LOG_ERR, "Cannot write a job down: %s", error->message);
-        vsm_bus_reply_error(t->call, error);
+        if (t->call)
+                vsm_bus_reply_error(t->call, error);
         if (system && t->job->move)
                 vsm_system_release(system);
+        if (t->job->refused)
+                t->job->refused(t->job, error);
 }
 
-/* To a System there is one value more: where the system will be is on another bus. */
-static void reply(sd_bus_message *call, const char *path) {
-        if (g_strcmp0(sd_bus_message_get_member(call), "MigrateVirtualSystemToSystem") == 0)
+/* To a System there is one value more: where the system will be is on another bus. What CIM does not have has no
+ * ReturnValue. */
+static void reply(sd_bus_message *call, const VsmJob *job) {
+        const char *path = job->path;
+
+        if (!job->request)
+                (void) sd_bus_reply_method_return(call, "o", path);
+        else if (g_strcmp0(sd_bus_message_get_member(call), "MigrateVirtualSystemToSystem") == 0)
                 (void) sd_bus_reply_method_return(call, "uoo", VSM_RETURN_JOB_STARTED, "/", path);
         else
                 (void) sd_bus_reply_method_return(call, "uo", VSM_RETURN_JOB_STARTED, path);
@@ -61,7 +70,8 @@ static void accept_done(VsmTask *task, void *userdata) {
 
         /* the order that clients rely on: the object, the answer, the system's state */
         vsm_job_publish(job, t->stored->number);
-        reply(t->call, job->path);
+        if (t->call)
+                reply(t->call, job);
         job->begin(job);
 }
 
@@ -81,8 +91,9 @@ static VsmStoredJob* stored_of(VsmManager *manager, const VsmJob *job) {
         stored->system = g_strdup(job->system_uuid);
         stored->system_name = g_strdup(job->system_name);
         stored->owner_uid = job->owner_uid;
-        stored->request = vsm_request_to_text(job->request);
-        stored->destination = g_strdup(job->request->destination);
+        stored->request = job->request ? vsm_request_to_text(job->request) : g_variant_print(job->options, TRUE);
+        stored->destination = g_strdup(job->request ? job->request->destination : "");
+        stored->parent = job->parent;
         stored->boot_id = g_strdup(manager->boot_id);
         stored->submitted = job->submitted;
         stored->state = job->state;
@@ -96,16 +107,18 @@ void vsm_job_accept(VsmJob *job, sd_bus_message *call, VsmSystem *system, VsmReq
 
         job->request = request;
         job->owner_uid = caller;
-        g_strlcpy(job->system_uuid, vsm_system_uuid(system), sizeof job->system_uuid);
-        g_free(job->system_name);
-        job->system_name = g_strdup(vsm_system_name(system));
+        if (system) {
+                g_strlcpy(job->system_uuid, vsm_system_uuid(system), sizeof job->system_uuid);
+                g_free(job->system_name);
+                job->system_name = g_strdup(vsm_system_name(system));
+        }
         g_ptr_array_add(manager->accepting, job);
 
         t->manager = manager;
         t->store = manager->store;
         t->stored = stored_of(manager, job);
         t->job = job;
-        t->call = sd_bus_message_ref(call);
+        t->call = call ? sd_bus_message_ref(call) : NULL;
         vsm_worker_push(manager->worker, VSM_LANE_STORE, &t->task);
 }
 
@@ -113,8 +126,7 @@ static void begin(VsmJob *job) {
         vsm_move_job_enqueue(job, vsm_move_job_system(job));
 }
 
-void vsm_move_job_accept(VsmManager *manager, sd_bus_message *call, VsmSystem *system, VsmRequest *request,
-                         uid_t caller) {
+static VsmJob* job_of(VsmManager *manager, VsmSystem *system, const VsmRequest *request) {
         VsmJob *job = vsm_job_new(manager, vsm_move_type(request->migration_type)->job);
 
         job->move = vsm_move_job_new();
@@ -122,7 +134,22 @@ void vsm_move_job_accept(VsmManager *manager, sd_bus_message *call, VsmSystem *s
 
         /* from here on the next caller hears that the system is in use */
         vsm_system_claim(system);
-        vsm_job_accept(job, call, system, request, caller);
+        return job;
+}
+
+void vsm_move_job_accept(VsmManager *manager, sd_bus_message *call, VsmSystem *system, VsmRequest *request,
+                         uid_t caller) {
+        vsm_job_accept(job_of(manager, system, request), call, system, request, caller);
+}
+
+VsmJob* vsm_move_job_accept_child(VsmJob *parent, VsmSystem *system, VsmRequest *request, bool held) {
+        VsmJob *job = job_of(parent->manager, system, request);
+
+        job->parent = parent->number;
+        job->move->held = held;
+        job->refused = vsm_evacuation_child_refused;
+        vsm_job_accept(job, NULL, system, request, parent->owner_uid);
+        return job;
 }
 
 void vsm_move_job_enqueue(VsmJob *job, VsmSystem *system) {

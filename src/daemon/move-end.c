@@ -4,6 +4,7 @@
  * down first, then told in the order that clients rely on: the system, the service's counters, the
  * job, and last a system that has left. Bus thread only. */
 
+#include "daemon/evacuation.h"
 #include "daemon/host.h"
 #include "daemon/bandwidth.h"
 #include "daemon/log.h"
@@ -101,6 +102,12 @@ static Verdict verdict_of(const VsmMoveJob *move, uint16_t type, VsmMoveOutcome 
                                    VSM_ERROR_FAILED,
                                    "The guest runs on neither host: it was shut down or it crashed meanwhile. The "
                                    "job's errors (GetErrorEx) say what was found." };
+        case VSM_MOVE_MEMORY_LOST:
+                return (Verdict) { VSM_JOB_STATE_EXCEPTION, VSM_MIGRATION_STATE_FAILURE, VSM_REASON_FAIL,
+                                   VSM_ERROR_FAILED,
+                                   "The memory of the guest is lost: one of the hosts lost its part of it after the "
+                                   "switch to post-copy. It was not resumed, and can only be started anew. The job's "
+                                   "errors (GetErrorEx) say where it is." };
         case VSM_MOVE_TWICE:
                 return (Verdict) { VSM_JOB_STATE_EXCEPTION, VSM_MIGRATION_STATE_FAILURE, VSM_REASON_FAIL,
                                    VSM_ERROR_FAILED,
@@ -228,6 +235,10 @@ static void end_done(VsmTask *task, void *userdata) {
                 vsm_system_watch_one(manager, job->system_uuid, false, false);
         }
 
+        if (job->parent > 0)
+                vsm_evacuation_child_ended(job);
+        else
+                vsm_evacuation_systems_changed(manager);
         if (*job->request->destination)
                 vsm_host_refresh(manager, job->request->destination);
         vsm_rollback_look(manager);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "daemon/converge.h"
 #include "daemon/move.h"
 #include "daemon/percent.h"
 
@@ -14,6 +15,7 @@ struct VsmMoveJob {
         bool ending;                    /* the outcome is known and being written down */
         GVariant *found;                /* aa{sv}: what stood against it before libvirt's call; NULL = nothing */
 
+        bool held;                      /* by the pace of an evacuation: at a token bandwidth, prepared for its turn */
         uint64_t bandwidth;             /* bytes/s, as libvirt was told last; 0 = no limit */
         uint64_t bandwidth_begun;       /* the same, with its call: that one counts when memory begins to move */
 
@@ -34,7 +36,10 @@ struct VsmMoveJob {
         uint64_t moved_mono;            /* when bytes were last seen to move */
         uint64_t moved_bytes;
         VsmPercent percent;
-        bool first_iteration_seen;
+        VsmConverge converge;
+        bool switching;                 /* to post-copy: asked for, and not refused */
+        bool blackout;                  /* given up since the pause would be, or was, too long */
+        sd_event_source *blackout_end;
 };
 
 VsmMoveJob* vsm_move_job_new(void);
@@ -52,6 +57,21 @@ void vsm_move_job_transferring(VsmJob *job);
 /* Starts and stops the ticks that sample, look for stalls, and push a cancel through. */
 void vsm_move_watch_start(VsmJob *job);
 void vsm_move_watch_stop(VsmJob *job);
+
+/* Asks libvirt at once, besides the ticks: a pass over the memory has begun. */
+void vsm_move_watch_look(VsmJob *job);
+
+/* It goes on in post-copy: MigrationState 3 until its end. */
+void vsm_move_job_post_copy(VsmJob *job);
+
+/* What the numbers of a migration that runs mean, as Verdict has it; acts on it. moving: bytes were seen to move
+ * lately, of disks too. */
+const char* vsm_move_converge(VsmJob *job, const VsmTransferStats *stats, bool moving, uint64_t now);
+
+/* CancelIfBlackoutThresholdExceeded: the guest is paused for its last pages; and what came of it, which becomes a
+ * reason. */
+void vsm_move_blackout_begins(VsmJob *job);
+void vsm_move_blackout_ends(VsmJob *job, VsmMoveOutcome outcome, const VsmTransferStats *stats);
 
 /* Arms Timeout, counted from acceptance. */
 void vsm_move_watch_timeout(VsmJob *job);

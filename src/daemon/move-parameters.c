@@ -107,6 +107,8 @@ bool vsm_move_job_set_parameters(VsmJob *job, VsmRequest *wish, sd_bus_message *
                 t->bandwidth = job->move->bandwidth = vsm_bandwidth_share(job);
         }
         t->max_downtime = wish->max_downtime;
+        if (wish->max_downtime > 0)
+                job->request->max_downtime = wish->max_downtime;
         t->call = sd_bus_message_ref(call);
         vsm_worker_push(job->manager->worker, VSM_LANE_SHORT, &t->task);
         return true;

@@ -6,7 +6,9 @@
 
 #include <string.h>
 
+#include "daemon/bring-back.h"
 #include "daemon/check-job.h"
+#include "daemon/evacuation-recover.h"
 #include "daemon/log.h"
 #include "daemon/move-internal.h"
 #include "daemon/move-type.h"
@@ -23,11 +25,14 @@ static VsmJob* job_of(VsmManager *manager, const VsmStoredJob *stored, VsmReques
         g_free(job->owner);
         job->owner = g_strdup(stored->owner);
         job->owner_uid = stored->owner_uid;
+        job->parent = stored->parent;
         job->submitted = stored->submitted;
         job->address = g_strdup(stored->address);
         job->percent = MIN(stored->percent, 100);
         if (vsm_job_type_moves(stored->type))
                 job->move = vsm_move_job_new();
+        if (!request && !vsm_evacuation_restore(job, stored))
+                vsm_log(LOG_ERR, "What was asked of job %" PRIu64 " cannot be read back.", stored->number);
 
         vsm_job_publish(job, stored->number);
         return job;
@@ -55,6 +60,13 @@ static void follow(VsmJob *job, const VsmStoredJob *stored) {
         vsm_job_set_phase(job, VSM_PHASE_PREPARING);
         vsm_service_count_migrations(job->manager, job->request->migration_type, 1);
         vsm_move_job_run(job, &facts);
+}
+
+/* What it does besides is taken up when all its children are. */
+static void recover_parent(VsmManager *manager, const VsmStoredJob *stored) {
+        VsmJob *job = job_of(manager, stored, NULL);
+
+        vsm_evacuation_adopt(job, stored);
 }
 
 static void recover(VsmManager *manager, const VsmStoredJob *stored) {
@@ -105,8 +117,16 @@ static void recover(VsmManager *manager, const VsmStoredJob *stored) {
 void vsm_move_recover_all(VsmManager *manager) {
         g_autoptr(GPtrArray) unfinished = g_steal_pointer(&manager->unfinished);
 
-        for (guint i = 0; unfinished && i < unfinished->len; i++)
-                recover(manager, unfinished->pdata[i]);
+        if (unfinished)
+                vsm_bring_back_recover_all(manager, unfinished);
+        for (guint i = 0; unfinished && i < unfinished->len; i++) {
+                const VsmStoredJob *stored = unfinished->pdata[i];
+
+                if (vsm_job_type_is_parent(stored->type))
+                        recover_parent(manager, stored);
+                else
+                        recover(manager, stored);
+        }
 
         vsm_queue_run(manager->queue);
 }

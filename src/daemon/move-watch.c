@@ -5,6 +5,7 @@
  * side does not answer; so a cancel goes on asking, and at the end takes the waiting guest there
  * away. Bus thread only; libvirt is asked on workers, one question at a time. */
 
+#include "daemon/evacuation.h"
 #include "daemon/log.h"
 #include "daemon/move-internal.h"
 #include "daemon/move-type.h"
@@ -16,6 +17,9 @@
 #define SHOWN_USEC              (UINT64_C(235) * 1000)
 #define TICK_ACCURACY_USEC      (UINT64_C(10) * 1000)
 
+/* without a byte so long: it is told as stalled */
+#define STILL_USEC              (UINT64_C(5) * G_USEC_PER_SEC)
+
 /* how long an abort may take before the guest at the destination is destroyed */
 #define TERMINATE_GRACE_USEC    (UINT64_C(30) * G_USEC_PER_SEC)        /* the contract's */
 #define GIVE_UP_GRACE_USEC      (UINT64_C(10) * G_USEC_PER_SEC)
@@ -26,21 +30,6 @@
 #define PERCENT_DATA            90
 
 /* ---- what a sample means ---- */
-
-static const char* verdict_of(VsmJob *job, const VsmTransferStats *stats, bool moving) {
-        unsigned passes = stats->iteration > job->first_iteration ? stats->iteration - job->first_iteration : 0;
-
-        if (!moving)
-                return "stalled";
-        if (stats->throttle > 0)
-                return "throttling";
-        if (passes < 2 || stats->bandwidth == 0)
-                return "unknown";
-        if (stats->dirty_rate < stats->bandwidth)
-                return "converging";
-
-        return job->request->throttling ? "throttling" : "impossible";
-}
 
 static void show_progress(VsmJob *job, const VsmTransferStats *stats) {
         const VsmPercentSample sample = {
@@ -59,14 +48,10 @@ static void show_progress(VsmJob *job, const VsmTransferStats *stats) {
 static void take_sample(VsmJob *job, const VsmTransferStats *stats) {
         VsmMoveJob *move = job->move;
         uint64_t now = vsm_now_monotonic(), bytes = stats->memory_processed + stats->disk_processed;
+        const char *verdict;
 
         if (!stats->active)
                 return;
-
-        if (!move->first_iteration_seen && stats->iteration > 0) {
-                move->first_iteration_seen = true;
-                job->first_iteration = stats->iteration - 1;
-        }
 
         if (bytes != move->moved_bytes) {
                 move->moved_bytes = bytes;
@@ -75,20 +60,27 @@ static void take_sample(VsmJob *job, const VsmTransferStats *stats) {
 
         if (bytes > 0)
                 vsm_move_job_transferring(job);
+        if (stats->post_copy)
+                vsm_move_job_post_copy(job);
         if (job->state == VSM_JOB_STATE_STARTING)
-                return;
-
-        /* answers may come late and then in a row: never more than 5 signals in any second */
-        if (now - move->shown_mono < SHOWN_USEC)
                 return;
 
         if (stats->memory_total > 0 && job->phase == VSM_PHASE_DISKS)
                 vsm_job_set_phase(job, VSM_PHASE_MEMORY);
 
+        /* every answer counts here, also those that are not shown */
+        verdict = vsm_move_converge(job, stats, now - move->moved_mono < STILL_USEC, now);
+
+        /* answers may come late and then in a row: never more than 5 signals in any second */
+        if (now - move->shown_mono < SHOWN_USEC)
+                return;
+
         move->shown_mono = now;
         vsm_job_set_stats(job, stats);
-        vsm_job_set_verdict(job, verdict_of(job, stats, now - move->moved_mono < 5 * G_USEC_PER_SEC));
+        vsm_job_set_verdict(job, verdict);
         show_progress(job, stats);
+        if (job->parent > 0)
+                vsm_evacuation_child_moved(job);
 }
 
 /* ---- asking libvirt ---- */
@@ -142,7 +134,7 @@ static void sample(VsmJob *job) {
         t = vsm_task_new(SampleTask, sample_run, sample_done, sample_free);
         t->job = job->number;
         t->run = vsm_move_ref(job->move->run);
-        t->abort = job->move->cancel;
+        t->abort = (job->move->cancel || job->move->blackout) && !job->post_copy;
 
         job->move->sampling = true;
         vsm_worker_push(job->manager->worker, VSM_LANE_SHORT, &t->task);
@@ -190,6 +182,11 @@ static void kill_incoming(VsmJob *job) {
         vsm_worker_push(job->manager->worker, VSM_LANE_LONG, &t->task);
 }
 
+void vsm_move_watch_look(VsmJob *job) {
+        if (job->move->tick)
+                sample(job);
+}
+
 /* ---- the tick ---- */
 
 static void push_cancel_through(VsmJob *job, uint64_t now) {
@@ -221,7 +218,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
                                      "given up");
 
         sample(job);
-        if (move->cancel)
+        if (move->cancel && !job->post_copy)
                 push_cancel_through(job, now);
 
         return 0;

@@ -5,6 +5,7 @@
  * which say so. */
 
 #include "daemon/bandwidth.h"
+#include "daemon/evacuation.h"
 #include "daemon/five.h"
 #include "daemon/journal.h"
 #include "daemon/log.h"
@@ -23,6 +24,7 @@ void vsm_move_job_free(VsmMoveJob *move) {
 
         sd_event_source_disable_unref(move->tick);
         sd_event_source_disable_unref(move->timeout);
+        sd_event_source_disable_unref(move->blackout_end);
         g_clear_pointer(&move->run, vsm_move_unref);
         g_clear_pointer(&move->found, g_variant_unref);
         g_free(move);
@@ -66,15 +68,32 @@ typedef struct StepTask {
 static void show_hand_over(VsmJob *job) {
         /* While a cancel is under way the state stays one from which it can succeed; if it comes too
          * late, the outcome says so. */
-        if (job->move->cancel)
+        if (job->move->cancel || job->post_copy)
                 return;
 
         vsm_move_job_transferring(job);
         vsm_job_set_cancellable(job, false);
         vsm_job_set_phase(job, VSM_PHASE_SWITCH_OVER);
-        vsm_job_set_percent(job, 95);
+        if (!job->move->switching) {
+                vsm_job_set_percent(job, 95);
+                vsm_move_blackout_begins(job);
+        }
         vsm_move_job_set_progress(job, job->percent);
         vsm_move_job_set_migration(job, VSM_MIGRATION_STATE_MOVE, VSM_REASON_NONE);
+        vsm_bus_flush(job->manager->bus, job->path);
+        if (job->parent > 0)
+                vsm_evacuation_child_moved(job);
+}
+
+void vsm_move_job_post_copy(VsmJob *job) {
+        if (job->post_copy || job->move->returned)
+                return;
+
+        /* the same state of the guest, whoever asked for it, and a cancel comes too late */
+        show_hand_over(job);
+        vsm_move_job_set_migration(job, VSM_MIGRATION_STATE_MOVE, VSM_REASON_NONE);
+        vsm_job_set_post_copy(job);
+        vsm_job_set_phase(job, VSM_PHASE_POST_COPY);
         vsm_bus_flush(job->manager->bus, job->path);
 }
 
@@ -95,6 +114,8 @@ static void step_done(VsmTask *task, void *userdata) {
                 job->move->begun = true;
                 vsm_move_watch_start(job);
                 vsm_bandwidth_rebalance(job->manager);
+                if (job->parent > 0)
+                        vsm_evacuation_child_moved(job);
                 break;
         case STEP_HANDING_OVER:
                 show_hand_over(job);
@@ -124,7 +145,6 @@ typedef struct RunTask {
         bool resume;
         VsmMoveOutcome outcome;
         VsmTransferStats stats;
-        GVariant *found;
 } RunTask;
 
 /* Long lane. */
@@ -188,8 +208,6 @@ static void run_run(VsmTask *task) {
                 resume(t, &hooks);
         else
                 t->outcome = vsm_move_run(t->move, &hooks, &t->stats, &task->error);
-
-        t->found = vsm_move_reasons(t->move);
 }
 
 static void run_done(VsmTask *task, void *userdata) {
@@ -199,7 +217,8 @@ static void run_done(VsmTask *task, void *userdata) {
         if (!job || !job->move)
                 return;
 
-        job->move->found = g_steal_pointer(&t->found);
+        vsm_move_blackout_ends(job, t->outcome, &t->stats);
+        job->move->found = vsm_move_reasons(t->move);
         vsm_move_job_outcome(job, t->outcome, &t->stats, task->error);
 }
 
@@ -208,7 +227,6 @@ static void run_free(VsmTask *task) {
 
         vsm_move_unref(t->move);
         vsm_journal_free(t->journal);
-        g_clear_pointer(&t->found, g_variant_unref);
         g_free(t->facts.address);
         g_free(t);
 }
@@ -289,10 +307,11 @@ void vsm_move_job_on_iteration(VsmManager *manager, const char *uuid, int iterat
         if (!job)
                 return;
 
-        /* a pass over the memory */
+        /* a pass over the memory: what it has to send is known at its beginning */
         vsm_move_job_transferring(job);
         if (job->phase == VSM_PHASE_DISKS)
                 vsm_job_set_phase(job, VSM_PHASE_MEMORY);
+        vsm_move_watch_look(job);
 }
 
 void vsm_move_job_on_handed_over(VsmManager *manager, const char *uuid) {
@@ -303,4 +322,14 @@ void vsm_move_job_on_handed_over(VsmManager *manager, const char *uuid) {
 
         vsm_move_handed_over(job->move->run);
         show_hand_over(job);
+}
+
+void vsm_move_job_on_post_copy(VsmManager *manager, const char *uuid) {
+        VsmJob *job = begun_job_of(manager, uuid);
+
+        if (!job)
+                return;
+
+        vsm_move_handed_over(job->move->run);
+        vsm_move_job_post_copy(job);
 }

@@ -24,8 +24,13 @@ void vsm_move_job_accept(VsmManager *manager, sd_bus_message *call, VsmSystem *s
                          uid_t caller);
 
 /* The same of any job, which has its type and what it begins with; request, and job, are taken. A system
- * that is to be moved has been claimed. */
+ * that is to be moved has been claimed. call NULL: nobody waits for an answer; system NULL: it is about none, and
+ * has options in place of a request. */
 void vsm_job_accept(VsmJob *job, sd_bus_message *call, VsmSystem *system, VsmRequest *request, uid_t caller);
+
+/* A child of an evacuation: nobody is asked, the service's state does not count, and it may begin at a token
+ * bandwidth (held). Takes request. */
+VsmJob* vsm_move_job_accept_child(VsmJob *parent, VsmSystem *system, VsmRequest *request, bool held);
 
 /* The job has its number and its object: MigrationState 1, its time limit, the queue. */
 void vsm_move_job_enqueue(VsmJob *job, VsmSystem *system);
@@ -44,6 +49,10 @@ void vsm_move_job_cancel_call(VsmJob *job, bool kill, sd_bus_message *call);
 /* libvirt's events about the system of the job, if it has one. */
 void vsm_move_job_on_iteration(VsmManager *manager, const char *uuid, int iteration);
 void vsm_move_job_on_handed_over(VsmManager *manager, const char *uuid);
+void vsm_move_job_on_post_copy(VsmManager *manager, const char *uuid);
+
+/* Transfer.StartPostCopy: the call is answered later. False with error: it is refused. */
+bool vsm_move_job_start_post_copy(VsmJob *job, sd_bus_message *call, GError **error);
 
 /* Transfer.SetParameters: form first, then what it does; answers the call. */
 VsmRequest* vsm_move_parameters_parse(VsmJob *job, GVariant *parameters, GError **error);

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "daemon/method.h"
+#include "shared/method.h"
 
 /* The plan of an evacuation: which guest goes where, how, in which order, and when. Pure: numbers in, a plan
  * out; the same input gives the same plan. Knows no bus, no libvirt, no clock. Bytes, bytes per second,

@@ -71,7 +71,7 @@ static GSequenceIter* find_next(VsmQueue *queue) {
 
                 if (!room.system && !room.storage)
                         return NULL;
-                if (!vsm_service_may_start(queue->manager, type->type))
+                if (!vsm_service_may_start(queue->manager, type->type, job->parent > 0))
                         continue;
                 if ((room.system || !type->counts_system) && (room.storage || !type->counts_storage))
                         return iter;

@@ -8,20 +8,26 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/draining.h"
 #include "daemon/log.h"
 #include "daemon/refuse.h"
 #include "daemon/service.h"
 #include "shared/error.h"
+#include "shared/names.h"
 
 #define REFUSE_FILE     "refuse"
 #define REFUSE_FILE_NEW "refuse.new"
 
-char* vsm_refuse_sentence(VsmManager *manager, bool enable_migration) {
-        if (enable_migration)
-                return NULL;
+/* Both begin alike: who sends a guest knows a refusal by that. */
+char* vsm_refuse_sentence(VsmManager *manager, bool enable_migration, bool draining) {
+        if (!enable_migration)
+                return g_strdup_printf("Host %s " VSM_REFUSAL ": the setting EnableVirtualSystemMigration of its "
+                                       "migration service is off.", vsm_service_host_name(manager));
+        if (draining)
+                return g_strdup_printf("Host %s " VSM_REFUSAL ": it is being emptied (drained).",
+                                       vsm_service_host_name(manager));
 
-        return g_strdup_printf("Host %s takes no guests: the setting EnableVirtualSystemMigration of its "
-                               "migration service is off.", vsm_service_host_name(manager));
+        return NULL;
 }
 
 /* ---- store lane ---- */
@@ -110,6 +116,6 @@ void vsm_refuse_update(VsmManager *manager) {
         UpdateTask *t = vsm_task_new(UpdateTask, update_run, update_done, update_free);
 
         t->directory = g_strdup(manager->state_directory);
-        t->sentence = vsm_refuse_sentence(manager, manager->settings.enable_migration);
+        t->sentence = vsm_refuse_sentence(manager, manager->settings.enable_migration, vsm_draining(manager));
         vsm_worker_push(manager->worker, VSM_LANE_STORE, &t->task);
 }

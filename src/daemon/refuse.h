@@ -7,8 +7,8 @@
  * sends it, and its one sentence is what the sender is told. It outlives the daemon: what it says holds
  * also while nobody runs. Bus thread, but for vsm_refuse_write(). */
 
-/* What to tell those who want in, by these settings; NULL: let them in. To be freed. */
-char* vsm_refuse_sentence(VsmManager *manager, bool enable_migration);
+/* What to tell those who want in, in this case; NULL: let them in. To be freed. */
+char* vsm_refuse_sentence(VsmManager *manager, bool enable_migration, bool draining);
 
 /* Makes the file say this, or takes it away (NULL). Has reached the disk when it returns true. Workers, on
  * the store lane, so that the last one counts. */

@@ -27,6 +27,12 @@ static bool moves_live(const VsmRequest *request) {
                 request->migration_type == VSM_MIGRATION_TYPE_STORAGE_DEEP_CHECK;
 }
 
+/* By intent, from the first byte to the last. */
+static bool stops_long(const VsmRequest *request) {
+        return request->migration_type == VSM_MIGRATION_TYPE_RESUME ||
+                request->migration_type == VSM_MIGRATION_TYPE_RESTART;
+}
+
 static bool resolve_transport(VsmRequest *request, const VsmSettingsData *settings, GError **error) {
         uint16_t transport = request->transport ?: settings->default_transport;
         unsigned strength = vsm_transport_strength(transport);
@@ -73,7 +79,8 @@ static bool check_ssh(const VsmRequest *request, const VsmSettingsData *settings
 
 static bool resolve_post_copy(VsmRequest *request, const VsmSettingsData *settings, GError **error) {
         bool live = moves_live(request), ssh = request->transport == VSM_TRANSPORT_SSH;
-        bool possible = live && request->connections <= 1 && !ssh;
+        /* after the switch nothing can be ended any more, however long the pause becomes */
+        bool possible = live && request->connections <= 1 && !ssh && !request->cancel_if_blackout;
 
         if (!possible && g_strcmp0(request->post_copy, "now") == 0) {
                 if (!live)
@@ -82,7 +89,8 @@ static bool resolve_post_copy(VsmRequest *request, const VsmSettingsData *settin
                                             vsm_migration_type_to_string(request->migration_type));
 
                 return INCOMPATIBLE(error, "PostCopy \"now\" does not go with %s.",
-                                    ssh ? "TransportType 2 (SSH)" : "ParallelConnections");
+                                    ssh ? "TransportType 2 (SSH)" : request->connections > 1 ?
+                                    "ParallelConnections" : "CancelIfBlackoutThresholdExceeded");
         }
 
         if (!request->post_copy)
@@ -128,20 +136,7 @@ static bool check_platform(const VsmRequest *request, const VsmSettingsData *set
         return true;
 }
 
-/* What a later version does: whoever builds it deletes its lines here. */
-static bool check_built(const VsmRequest *request, bool post_copy_asked, GError **error) {
-#define LATER(what, ...) UNSUPPORTED(error, what " comes with a later version.", ##__VA_ARGS__)
-
-        if (post_copy_asked && !g_str_equal(request->post_copy, "never"))
-                return LATER("PostCopy \"%s\"", request->post_copy);
-
-        return true;
-#undef LATER
-}
-
 bool vsm_request_resolve(VsmRequest *request, const VsmSettingsData *settings, GError **error) {
-        bool post_copy_asked = request->post_copy;
-
         if (!check_platform(request, settings, error) ||
             !resolve_transport(request, settings, error) ||
             !check_ssh(request, settings, error) ||
@@ -150,19 +145,14 @@ bool vsm_request_resolve(VsmRequest *request, const VsmSettingsData *settings, G
             !vsm_request_check_changes(request, error))
                 return false;
 
+        if (request->cancel_if_blackout && stops_long(request))
+                return INCOMPATIBLE(error, "CancelIfBlackoutThresholdExceeded does not go with MigrationType %u (%s), "
+                                    "which stops the guest for as long as it takes.", request->migration_type,
+                                    vsm_migration_type_to_string(request->migration_type));
+
         if (!request->throttling && request->throttle_magnitude > 0)
                 return INCOMPATIBLE(error, "CPUCappingMagnitude %u does not go with AllowThrottling false.",
                                     request->throttle_magnitude);
-
-        if (!check_built(request, post_copy_asked, error))
-                return false;
-
-        /* goes with check_built(): a default that cannot be done yet refuses nobody, and GetRequest
-         * tells what is done */
-        if (!post_copy_asked) {
-                g_free(request->post_copy);
-                request->post_copy = g_strdup("never");
-        }
 
         if (request->compression < 0)
                 request->compression = settings->compression;

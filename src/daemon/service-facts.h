@@ -16,10 +16,18 @@ typedef struct VsmServiceFacts {
         uint64_t deadline;              /* µs, wall clock; 0 = none */
         uint32_t owner_uid;
         char *owner;
+
+        /* Manager.Draining: enabled is Quiesce then */
+        bool draining;
+        bool keep_draining;             /* also in another boot than this one */
+        char *drain_boot_id;            /* in which it began; NULL = it does not drain */
 } VsmServiceFacts;
 
 void vsm_service_facts_clear(VsmServiceFacts *facts);
 VsmServiceFacts vsm_service_facts_copy(const VsmServiceFacts *facts);
+
+/* Whether it would still drain in that boot. Pure. */
+bool vsm_service_facts_drain_holds(const VsmServiceFacts *facts, const char *boot_id);
 
 /* For workers; at start also for the bus thread. What is not kept, or cannot be read, is that of a
  * fresh service: ret_fault (may be NULL) then says so. */

@@ -4,11 +4,10 @@
  * its turn, written down, and then acted on; only then comes the next one. So each is made of what the one
  * before it left. Bus thread, but for change_run(), which says so. */
 
-#include "daemon/actions.h"
 #include "daemon/log.h"
 #include "daemon/queue.h"
-#include "daemon/service-facts.h"
-#include "daemon/service-state.h"
+#include "daemon/refuse.h"
+#include "daemon/service-state-internal.h"
 #include "daemon/service.h"
 #include "daemon/user-name.h"
 #include "shared/cleanup.h"
@@ -17,37 +16,9 @@
 /* CIM_EnabledLogicalElement.TransitioningToState: no transition runs */
 #define TRANSITIONING_TO_NONE 5
 
-struct VsmServiceState {
-        VsmServiceFacts facts;
-        sd_event_source *limit;         /* TimeoutPeriod of the quiesce */
-        bool ending;                    /* its end is being written down */
-        GQueue changes;                 /* Change: the first one is at the disk */
-};
-
 static const uint16_t states[] = {
         VSM_ENABLED_STATE_ENABLED, VSM_ENABLED_STATE_DISABLED, VSM_ENABLED_STATE_QUIESCE
 };
-
-/* A request for a state, or the end of a quiesce. */
-typedef struct Change {
-        VsmTask task;
-        VsmManager *manager;
-        VsmStore *store;
-
-        sd_bus_message *call;           /* of a request */
-        bool replies_job;
-        uint16_t wanted;
-        uint64_t timeout;
-        uid_t caller;
-
-        uint64_t ends;                  /* number of the job that ends */
-        VsmJobState end;
-        VsmError code;
-        const char *sentence;           /* static */
-
-        VsmServiceFacts next;           /* once it is written down */
-        bool needs_job;
-} Change;
 
 static void changed(VsmManager *manager, const char *property) {
         vsm_bus_changed(manager->bus, VSM_OBJECT_PATH, VSM_INTERFACE_SERVICE, property);
@@ -89,7 +60,7 @@ static void change_next(VsmManager *manager);
 
 /* Store lane. */
 static void change_run(VsmTask *task) {
-        Change *t = (Change*) task;
+        VsmServiceChange *t = (VsmServiceChange*) task;
 
         if (t->needs_job) {
                 t->next.owner = vsm_user_name(t->caller);
@@ -97,7 +68,11 @@ static void change_run(VsmTask *task) {
                         return;
         }
 
-        (void) vsm_service_facts_write(t->store, &t->next, &task->error);
+        /* who closes the door closes it before he says so; who opens it says so first */
+        if (t->directory && t->refusal && !vsm_refuse_write(t->directory, t->refusal, &task->error))
+                return;
+        if (vsm_service_facts_write(t->store, &t->next, &task->error) && t->directory && !t->refusal)
+                (void) vsm_refuse_write(t->directory, NULL, &task->error);
 }
 
 static void take_facts(VsmManager *manager, VsmServiceFacts *next) {
@@ -121,6 +96,8 @@ static void take_facts(VsmManager *manager, VsmServiceFacts *next) {
                 changed(manager, "RequestedState");
         if (transitioning(now) != transitioning(&old))
                 changed(manager, "TransitioningToState");
+        if (now->draining != old.draining)
+                vsm_draining_changed(manager);
 
         vsm_service_facts_clear(&old);
 }
@@ -140,26 +117,35 @@ static void end_job(VsmManager *manager, uint64_t number, VsmJobState end, VsmEr
                 sentence ?: "No migration runs any more; the service is quiet.");
 }
 
-static void change_push(VsmManager *manager, Change *change) {
-        change->manager = manager;
-        change->store = manager->store;
+static void change_done(VsmTask *task, void *userdata);
+static void change_free(VsmTask *task);
+
+VsmServiceChange* vsm_service_change_new(VsmManager *manager, VsmServiceChangeKind kind) {
+        VsmServiceChange *t = vsm_task_new(VsmServiceChange, change_run, change_done, change_free);
+
+        t->manager = manager;
+        t->store = manager->store;
+        t->kind = kind;
+        return t;
+}
+
+void vsm_service_change_push(VsmServiceChange *change) {
+        VsmManager *manager = change->manager;
+
         g_queue_push_tail(&manager->state->changes, change);
         if (g_queue_get_length(&manager->state->changes) == 1)
                 change_next(manager);
 }
 
-static void change_done(VsmTask *task, void *userdata);
-static void change_free(VsmTask *task);
-
 static void push_end(VsmManager *manager, VsmJobState end, VsmError code, const char *sentence) {
-        Change *t = vsm_task_new(Change, change_run, change_done, change_free);
+        VsmServiceChange *t = vsm_service_change_new(manager, VSM_CHANGE_QUIESCED);
 
         manager->state->ending = true;
         t->ends = manager->state->facts.quiesce;
         t->end = end;
         t->code = code;
         t->sentence = sentence;
-        change_push(manager, t);
+        vsm_service_change_push(t);
 }
 
 /* ---- the job of a quiesce ---- */
@@ -226,20 +212,13 @@ void vsm_service_state_look(VsmManager *manager) {
 
 /* ---- the turn of a change ---- */
 
-/* What the facts will be. false: there is nothing to do. */
-static bool work_out(VsmServiceState *state, Change *t) {
+static void end_drain(VsmServiceFacts *next) {
+        next->draining = next->keep_draining = false;
+        g_clear_pointer(&next->drain_boot_id, g_free);
+}
+
+static void work_out_request(VsmServiceChange *t, uint64_t now) {
         VsmServiceFacts *next = &t->next;
-        uint64_t now = vsm_now_realtime();
-
-        *next = vsm_service_facts_copy(&state->facts);
-
-        if (!t->call) {
-                /* another change, or another reason, ended it meanwhile */
-                if (next->quiesce != t->ends)
-                        return false;
-                next->quiesce = 0;
-                return true;
-        }
 
         next->requested = t->wanted;
         if (next->enabled != t->wanted) {
@@ -249,11 +228,12 @@ static bool work_out(VsmServiceState *state, Change *t) {
 
         if (t->wanted != VSM_ENABLED_STATE_QUIESCE) {
                 next->quiesce = 0;
-                return true;
+                end_drain(next);
+                return;
         }
 
         if (next->quiesce == 0) {
-                vsm_service_facts_clear(next);
+                g_clear_pointer(&next->owner, g_free);
                 next->owner_uid = t->caller;
                 next->submitted = now;
                 next->deadline = 0;
@@ -261,13 +241,64 @@ static bool work_out(VsmServiceState *state, Change *t) {
         }
         if (t->timeout > 0)
                 next->deadline = now + t->timeout;
+}
+
+static void work_out_drain(VsmServiceChange *t, uint64_t now) {
+        VsmServiceFacts *next = &t->next;
+        uint16_t enabled = t->draining ? VSM_ENABLED_STATE_QUIESCE : VSM_ENABLED_STATE_ENABLED;
+
+        end_drain(next);
+        if (next->enabled != enabled) {
+                next->enabled = enabled;
+                next->changed = now;
+        }
+
+        if (!t->draining) {
+                next->quiesce = 0;
+                return;
+        }
+
+        next->draining = true;
+        next->keep_draining = t->keep;
+        next->drain_boot_id = g_strdup(t->manager->boot_id);
+}
+
+/* What the facts will be. false: there is nothing to do. */
+static bool work_out(VsmServiceState *state, VsmServiceChange *t) {
+        VsmServiceFacts *next = &t->next;
+        uint64_t now = vsm_now_realtime();
+
+        *next = vsm_service_facts_copy(&state->facts);
+
+        switch (t->kind) {
+        case VSM_CHANGE_REQUEST:
+                work_out_request(t, now);
+                break;
+        case VSM_CHANGE_QUIESCED:
+                /* another change, or another reason, ended it meanwhile */
+                if (next->quiesce != t->ends)
+                        return false;
+                next->quiesce = 0;
+                break;
+        case VSM_CHANGE_DRAIN:
+                /* what is no drain is no other state's end either */
+                if (!t->draining && !next->draining)
+                        return false;
+                work_out_drain(t, now);
+                break;
+        }
+
+        if (next->draining != state->facts.draining) {
+                t->directory = g_strdup(t->manager->state_directory);
+                t->refusal = vsm_refuse_sentence(t->manager, t->manager->settings.enable_migration, next->draining);
+        }
 
         return true;
 }
 
 static void change_next(VsmManager *manager) {
         VsmServiceState *state = manager->state;
-        Change *t;
+        VsmServiceChange *t;
 
         while ((t = g_queue_peek_head(&state->changes))) {
                 if (work_out(state, t)) {
@@ -276,11 +307,13 @@ static void change_next(VsmManager *manager) {
                 }
 
                 (void) g_queue_pop_head(&state->changes);
+                if (t->drained)
+                        t->drained(manager, NULL, t->userdata);
                 change_free(&t->task);
         }
 }
 
-static void reply(VsmManager *manager, const Change *t, const VsmJob *job) {
+static void reply(VsmManager *manager, const VsmServiceChange *t, const VsmJob *job) {
         if (!t->replies_job)
                 (void) sd_bus_reply_method_return(t->call, "u", VSM_RETURN_COMPLETED);
         else if (job)
@@ -289,15 +322,15 @@ static void reply(VsmManager *manager, const Change *t, const VsmJob *job) {
                 (void) sd_bus_reply_method_return(t->call, "uo", VSM_RETURN_COMPLETED, "/");
 }
 
-static void request_done(VsmManager *manager, Change *t) {
-        VsmServiceState *state = manager->state;
-        uint64_t former = state->facts.quiesce;
-        VsmJob *job = NULL;
-
-        take_facts(manager, &t->next);
-        if (former > 0 && former != state->facts.quiesce)
+static void end_former(VsmManager *manager, uint64_t former) {
+        if (former > 0 && former != manager->state->facts.quiesce)
                 end_job(manager, former, VSM_JOB_STATE_TERMINATED, VSM_ERROR_CANCELLED,
                         "Another state was asked for before the running migrations had ended.");
+}
+
+static void request_done(VsmManager *manager, VsmServiceChange *t) {
+        VsmServiceState *state = manager->state;
+        VsmJob *job = NULL;
 
         /* the order that clients rely on: the object, the answer, what happens to it */
         if (state->facts.quiesce > 0)
@@ -307,94 +340,65 @@ static void request_done(VsmManager *manager, Change *t) {
                 run_job(manager, job);
         else if (job)
                 arm_limit(manager);
+}
+
+static void change_failed(VsmManager *manager, VsmServiceChange *t) {
+        vsm_log(LOG_ERR, "Cannot write the service's state down: %s", t->task.error->message);
+        if (t->directory)
+                vsm_refuse_update(manager);
+
+        if (t->call)
+                vsm_bus_reply_error(t->call, t->task.error);
+        if (t->drained)
+                t->drained(manager, t->task.error, t->userdata);
+}
+
+static void change_made(VsmManager *manager, VsmServiceChange *t) {
+        uint64_t former = manager->state->facts.quiesce;
+
+        take_facts(manager, &t->next);
+
+        switch (t->kind) {
+        case VSM_CHANGE_REQUEST:
+                end_former(manager, former);
+                request_done(manager, t);
+                break;
+        case VSM_CHANGE_QUIESCED:
+                end_job(manager, t->ends, t->end, t->code, t->sentence);
+                return;
+        case VSM_CHANGE_DRAIN:
+                end_former(manager, former);
+                vsm_bus_flush(manager->bus, VSM_OBJECT_PATH);
+                if (t->drained)
+                        t->drained(manager, NULL, t->userdata);
+                break;
+        }
 
         vsm_queue_run(manager->queue);
 }
 
 static void change_done(VsmTask *task, void *userdata) {
-        Change *t = (Change*) task;
+        VsmServiceChange *t = (VsmServiceChange*) task;
         VsmManager *manager = userdata;
 
+        /* the end of a quiesce is true all the same; the next start finds it out again */
         if (task->error)
-                vsm_log(LOG_ERR, "Cannot write the service's state down: %s", task->error->message);
-
-        if (task->error && t->call)
-                vsm_bus_reply_error(t->call, task->error);
-        else if (t->call)
-                request_done(manager, t);
-        else {
-                /* it is true all the same; the next start finds it out again */
-                take_facts(manager, &t->next);
-                end_job(manager, t->ends, t->end, t->code, t->sentence);
-        }
+                change_failed(manager, t);
+        if (!task->error || t->kind == VSM_CHANGE_QUIESCED)
+                change_made(manager, t);
 
         (void) g_queue_pop_head(&manager->state->changes);
         change_next(manager);
 }
 
 static void change_free(VsmTask *task) {
-        Change *t = (Change*) task;
+        VsmServiceChange *t = (VsmServiceChange*) task;
 
         vsm_service_facts_clear(&t->next);
         sd_bus_message_unref(t->call);
+        g_free(t->directory);
+        g_free(t->refusal);
         g_free(t);
-}
-
-/* ---- methods ---- */
-
-static int request(VsmManager *manager, sd_bus_message *call, const char *method, uint16_t wanted,
-                   uint64_t timeout, sd_bus_error *error) {
-        Change *t;
-        uid_t caller;
-        int r;
-
-        r = vsm_polkit_check(manager->polkit, call, vsm_member_find(VSM_INTERFACE_SERVICE, method)->action, NULL,
-                             error);
-        if (r <= 0)
-                return r < 0 ? r : 1;
-
-        r = vsm_bus_caller(call, &caller);
-        if (r < 0)
-                return sd_bus_error_set(error, vsm_error_to_bus_name(VSM_ERROR_ACCESS_DENIED),
-                                        "The caller has left the bus.");
-
-        t = vsm_task_new(Change, change_run, change_done, change_free);
-        t->call = sd_bus_message_ref(call);
-        t->replies_job = g_str_equal(method, "RequestStateChange");
-        t->wanted = wanted;
-        t->timeout = timeout;
-        t->caller = caller;
-        change_push(manager, t);
-        return 1;
-}
-
-int vsm_method_request_state_change(sd_bus_message *call, void *userdata, sd_bus_error *error) {
-        uint16_t wanted;
-        uint64_t timeout;
-        int r;
-
-        r = sd_bus_message_read(call, "qt", &wanted, &timeout);
-        if (r < 0)
-                return r;
-
-        if (wanted != VSM_ENABLED_STATE_ENABLED && wanted != VSM_ENABLED_STATE_DISABLED &&
-            wanted != VSM_ENABLED_STATE_QUIESCE)
-                return sd_bus_error_set(error, vsm_error_to_bus_name(VSM_ERROR_NOT_SUPPORTED),
-                                        "RequestedState can be 2 (Enabled), 3 (Disabled) or 9 (Quiesce) only.");
-        /* as a moment it has to fit, too */
-        if (timeout > INT64_MAX / 2)
-                return sd_bus_error_set(error, vsm_error_to_bus_name(VSM_ERROR_INVALID_PARAMETER),
-                                        "TimeoutPeriod is too long; 0 is for ever.");
-
-        return request(userdata, call, "RequestStateChange", wanted, timeout, error);
-}
-
-int vsm_method_start_service(sd_bus_message *call, void *userdata, sd_bus_error *error) {
-        return request(userdata, call, "StartService", VSM_ENABLED_STATE_ENABLED, 0, error);
-}
-
-int vsm_method_stop_service(sd_bus_message *call, void *userdata, sd_bus_error *error) {
-        return request(userdata, call, "StopService", VSM_ENABLED_STATE_DISABLED, 0, error);
 }
 
 /* ---- life ---- */
@@ -413,7 +417,7 @@ void vsm_service_state_free(VsmServiceState *state) {
 
         /* the first one is the worker's, which has stopped */
         while (g_queue_get_length(&state->changes) > 1)
-                change_free(&((Change*) g_queue_pop_tail(&state->changes))->task);
+                change_free(&((VsmServiceChange*) g_queue_pop_tail(&state->changes))->task);
         g_queue_clear(&state->changes);
         sd_event_source_disable_unref(state->limit);
         vsm_service_facts_clear(&state->facts);
@@ -428,6 +432,8 @@ bool vsm_service_state_load(VsmManager *manager, GError **error) {
 
         if (fault)
                 vsm_log(LOG_WARNING, "The service's state is not fully known: %s cannot be read.", fault);
+        if (!vsm_draining_load(manager, error))
+                return false;
         if (manager->state->facts.enabled != VSM_ENABLED_STATE_ENABLED)
                 vsm_log(LOG_NOTICE, "EnabledState of the service is %u (%s), as it was when it stopped.",
                         manager->state->facts.enabled,

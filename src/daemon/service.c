@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "daemon/check-job.h"
+#include "daemon/draining.h"
 #include "daemon/move-type.h"
 #include "daemon/network.h"
 #include "daemon/refuse.h"
@@ -55,7 +56,8 @@ GETTER(status_descriptions, "as", 1, manager->libvirt_up ? "OK" : "Lost connecti
 GETTER(status, "s", manager->libvirt_up ? "OK" : "Lost Comm")
 GETTER(health_state, "q", manager->libvirt_up ? 5 : 20)
 GETTER(communication_status, "q", manager->libvirt_up ? 2 : 3)
-GETTER(operating_status, "q", VSM_OPERATING_STATUS_IN_SERVICE)
+GETTER(operating_status, "q", vsm_draining(manager) ? VSM_OPERATING_STATUS_SERVICING :
+       VSM_OPERATING_STATUS_IN_SERVICE)
 GETTER(primary_status, "q", manager->libvirt_up ? 1 : 3)
 GETTER(enabled_state, "q", vsm_service_state_enabled(manager))
 GETTER(requested_state, "q", vsm_service_state_requested(manager))
@@ -218,7 +220,7 @@ void vsm_service_host_name_changed(VsmManager *manager) {
         changed(manager, "SystemName");
 
         /* it stands in what others are told */
-        if (manager->worker && !manager->settings.enable_migration)
+        if (manager->worker && (!manager->settings.enable_migration || vsm_draining(manager)))
                 vsm_refuse_update(manager);
 }
 
@@ -268,7 +270,9 @@ bool vsm_service_accepts(VsmManager *manager, uint16_t type, GError **error) {
         case VSM_ENABLED_STATE_ENABLED:
                 break;
         case VSM_ENABLED_STATE_QUIESCE:
-                g_set_error(error, VSM_ERROR, VSM_ERROR_INVALID_STATE,
+                g_set_error(error, VSM_ERROR, VSM_ERROR_INVALID_STATE, vsm_draining(manager) ?
+                            "This host is being emptied and takes no new migrations; BringBack or StartService "
+                            "ends that." :
                             "The migration service of this host is quiesced: it takes no new migrations.");
                 return false;
         default:
@@ -286,9 +290,12 @@ bool vsm_service_accepts(VsmManager *manager, uint16_t type, GError **error) {
         return true;
 }
 
-bool vsm_service_may_start(VsmManager *manager, uint16_t type) {
+bool vsm_service_may_start(VsmManager *manager, uint16_t type, bool evacuates) {
+        uint16_t enabled = vsm_service_state_enabled(manager);
+        bool open = enabled == VSM_ENABLED_STATE_ENABLED || (evacuates && enabled == VSM_ENABLED_STATE_QUIESCE);
+
         /* without libvirt every one of them would only fail: they wait until it is back */
-        return manager->libvirt_up && vsm_service_state_enabled(manager) == VSM_ENABLED_STATE_ENABLED &&
+        return manager->libvirt_up && open &&
                 (manager->settings.enable_migration || !vsm_move_type(type)->runs_on);
 }
 

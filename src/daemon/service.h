@@ -36,8 +36,9 @@ const char* vsm_service_host_name(VsmManager *manager);
 /* false with VSM_ERROR_SYSTEM_NOT_AVAILABLE or VSM_ERROR_INVALID_STATE when no new migration is taken. */
 bool vsm_service_accepts(VsmManager *manager, uint16_t type, GError **error);
 
-/* May one of this type that was taken before start now? Else it waits. */
-bool vsm_service_may_start(VsmManager *manager, uint16_t type);
+/* May one of this type that was taken before start now? Else it waits. Those of an evacuation may while the host
+ * drains. */
+bool vsm_service_may_start(VsmManager *manager, uint16_t type, bool evacuates);
 
 /* ---- method handlers, each in a file of its own ---- */
 int vsm_method_migrate_to_host(sd_bus_message *call, void *userdata, sd_bus_error *error);
@@ -49,6 +50,7 @@ int vsm_method_add_network_settings(sd_bus_message *call, void *userdata, sd_bus
 int vsm_method_modify_network_settings(sd_bus_message *call, void *userdata, sd_bus_error *error);
 int vsm_method_remove_network_settings(sd_bus_message *call, void *userdata, sd_bus_error *error);
 int vsm_method_add_host(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int vsm_method_set_policy(sd_bus_message *call, void *userdata, sd_bus_error *error);
 int vsm_method_remove_host(sd_bus_message *call, void *userdata, sd_bus_error *error);
 int vsm_method_not_built(sd_bus_message *call, void *userdata, sd_bus_error *error);
 

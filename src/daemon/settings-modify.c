@@ -5,6 +5,7 @@
  * other. Bus thread, but for modify_run(), which says so. */
 
 #include "daemon/actions.h"
+#include "daemon/draining.h"
 #include "daemon/bus-variant.h"
 #include "daemon/log.h"
 #include "daemon/refuse.h"
@@ -103,7 +104,7 @@ static void modify_push(VsmManager *manager, GVariant *wish, sd_bus_message *cal
         t->concerns_incoming = g_variant_lookup(t->wish, "EnableVirtualSystemMigration", "b", &enable);
         if (t->concerns_incoming) {
                 t->directory = g_strdup(manager->state_directory);
-                t->refusal = vsm_refuse_sentence(manager, enable);
+                t->refusal = vsm_refuse_sentence(manager, enable, vsm_draining(manager));
         }
 
         vsm_worker_push(manager->worker, VSM_LANE_STORE, &t->task);

@@ -17,6 +17,7 @@ struct VsmSettings {
         char *configuration, *drop_ins;
         VsmSettingsData files;          /* what the files say, the contract's defaults below them */
         char **directories;             /* of [Storage], never NULL */
+        VsmShutdownPolicy shutdown;     /* [Evacuation] */
         GHashTable *set;                /* name -> GVariant: what ModifyServiceSettings has set */
         unsigned writing;               /* changes on their way to the disk */
 };
@@ -144,7 +145,7 @@ static void take_effect(VsmManager *manager) {
 static void read_files(VsmSettings *settings) {
         g_auto(GStrv) directories = g_steal_pointer(&settings->directories);
         g_auto(GStrv) faults = vsm_settings_read(settings->configuration, settings->drop_ins, &settings->files,
-                                                 &settings->directories);
+                                                 &settings->directories, &settings->shutdown);
 
         for (char **f = faults; *f; f++)
                 vsm_log(LOG_WARNING, "%s", *f);
@@ -152,6 +153,10 @@ static void read_files(VsmSettings *settings) {
 
 char** vsm_settings_directories(VsmManager *manager) {
         return manager->layers->directories;
+}
+
+const VsmShutdownPolicy* vsm_settings_shutdown_policy(VsmManager *manager) {
+        return &manager->layers->shutdown;
 }
 
 void vsm_settings_reload(VsmManager *manager) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "daemon/manager.h"
+#include "shared/shutdown-policy.h"
 
 /* The service's settings on the bus, and what they are made of: the configuration files, and over them
  * what ModifyServiceSettings has set. manager->settings is the outcome. Bus thread only.
@@ -19,6 +20,9 @@ int vsm_settings_register(VsmManager *manager);
 
 /* Below which disks may be put, besides in pools. Borrowed until the loop goes on. */
 char** vsm_settings_directories(VsmManager *manager);
+
+/* What becomes of the guests when the host goes down. Borrowed until the loop goes on. */
+const VsmShutdownPolicy* vsm_settings_shutdown_policy(VsmManager *manager);
 
 /* SIGHUP: the files again. */
 void vsm_settings_reload(VsmManager *manager);

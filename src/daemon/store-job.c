@@ -40,14 +40,14 @@ bool vsm_store_job_insert(VsmStore *store, VsmStoredJob *job, GError **error) {
         if (!vsm_store_transaction_begin(store, error))
                 return false;
 
-        insert = vsm_store_bind(store, STORE_JOB_INSERT, "usssusssttt" "uus" "uuuus" "tus",
+        insert = vsm_store_bind(store, STORE_JOB_INSERT, "usssusssttt" "uus" "uuuus" "tus" "t",
                                 (unsigned) job->type, job->system, job->system_name, job->owner,
                                 job->owner_uid, job->request, job->destination, job->boot_id,
                                 job->submitted, job->started, job->ended,
                                 (unsigned) job->state, (unsigned) job->error_code, job->error,
                                 (unsigned) job->begun, (unsigned) job->persistent,
                                 (unsigned) job->autostart, (unsigned) job->paused, job->address,
-                                job->bytes, job->downtime, job->source);
+                                job->bytes, job->downtime, job->source, job->parent);
 
         ok = vsm_store_run(store, insert, "adding a job", error);
         number = sqlite3_last_insert_rowid(store->db);
@@ -177,6 +177,7 @@ static VsmStoredJob* job_from_row(sqlite3_stmt *row) {
         job->cancel = sqlite3_column_int64(row, c++);
         job->percent = sqlite3_column_int64(row, c++);
         job->remains = vsm_store_column_text(row, c++);
+        job->parent = sqlite3_column_int64(row, c++);
 
         return job;
 }

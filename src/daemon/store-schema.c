@@ -71,12 +71,15 @@ static const char *const steps[] = {
         "  object       TEXT NOT NULL,"
         "  detail       TEXT NOT NULL,"
         "  ended        INTEGER NOT NULL DEFAULT 0);",   /* VsmStoredVerdict */
+
+        "ALTER TABLE jobs ADD COLUMN parent INTEGER NOT NULL DEFAULT 0;",
 };
 
 #define JOB_COLUMNS                                                                                     \
         "number, type, system, system_name, owner, owner_uid, request, destination, boot_id,"           \
         " submitted, started, ended, state, error_code, error,"                                         \
-        " begun, persistent, autostart, paused, address, bytes, downtime, source, cancel, percent, remains"
+        " begun, persistent, autostart, paused, address, bytes, downtime, source, cancel, percent, remains,"  \
+        " parent"
 
 /* They move nothing: they are no history (VSM_JOB_TYPE_CHECK_*). */
 #define IS_CHECK "type BETWEEN 301 AND 304"
@@ -88,8 +91,8 @@ static const char *const statements[_STORE_STATEMENT_MAX] = {
         [STORE_JOB_INSERT] =
         "INSERT INTO jobs(type, system, system_name, owner, owner_uid, request, destination, boot_id,"
         "                 submitted, started, ended, state, error_code, error,"
-        "                 begun, persistent, autostart, paused, address, bytes, downtime, source)"
-        " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "                 begun, persistent, autostart, paused, address, bytes, downtime, source, parent)"
+        " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [STORE_JOB_BEGIN] =
         "UPDATE jobs SET begun = 1, persistent = ?, autostart = ?, paused = ?, address = ?"
         " WHERE number = ? AND ended = 0",
@@ -102,7 +105,10 @@ static const char *const statements[_STORE_STATEMENT_MAX] = {
         " WHERE number = ?",
         [STORE_JOB_REMAINS] = "UPDATE jobs SET remains = ? WHERE number = ?",
         [STORE_JOBS_RECENT] =
-        "SELECT " JOB_COLUMNS " FROM jobs WHERE ended > ? AND remains <> '' ORDER BY number",
+        "SELECT " JOB_COLUMNS " FROM jobs"
+        " WHERE ended <> 0 AND remains <> ''"
+        "   AND (ended > ? OR parent IN (SELECT number FROM jobs WHERE ended = 0))"
+        " ORDER BY number",
         [STORE_JOBS_UNFINISHED] =
         "SELECT " JOB_COLUMNS " FROM jobs WHERE ended = 0 ORDER BY number",
         [STORE_HISTORY_TRIM] =

@@ -47,6 +47,7 @@ typedef struct VsmStoredJob {
                                          * job-keep.c */
         char *source;                   /* name of the host that it left, as it was then; "" = from a
                                          * version that did not write it down */
+        uint64_t parent;                /* number of the evacuation or bring-back that it belongs to; 0 = none */
 } VsmStoredJob;
 
 void vsm_stored_job_free(VsmStoredJob *job);
@@ -94,7 +95,8 @@ bool vsm_store_job_end(VsmStore *store, const VsmStoredJob *end, uint32_t migrat
 /* What its object shows for as long as it stays after the end; "" when it does not stay. */
 bool vsm_store_job_remains(VsmStore *store, uint64_t number, const char *text, GError **error);
 
-/* Those that ended after since (µs, wall clock) and stay, oldest first, as VsmStoredJob. */
+/* Those that ended after since (µs, wall clock) and stay, oldest first, as VsmStoredJob; and those whose parent has
+ * no end yet. */
 GPtrArray* vsm_store_jobs_recent(VsmStore *store, uint64_t since, GError **error);
 
 /* All without an end, oldest first, as VsmStoredJob. */

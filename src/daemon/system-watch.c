@@ -5,6 +5,7 @@
 
 #include <time.h>
 
+#include "daemon/evacuation.h"
 #include "daemon/log.h"
 #include "daemon/planned.h"
 #include "daemon/system-watch.h"
@@ -35,6 +36,8 @@ static void apply(VsmManager *manager, const char *uuid, VsmDomainInfo *info, bo
                 vsm_planned_system_apply(manager, uuid, NULL);
                 vsm_system_apply(manager, uuid, info, incoming, crashed);
         }
+
+        vsm_evacuation_systems_changed(manager);
 }
 
 static void look_run(VsmTask *task) {

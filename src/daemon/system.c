@@ -260,8 +260,20 @@ bool vsm_system_is_active(const VsmSystem *system) {
                 system->info->state == VSM_DOMAIN_PAUSED;
 }
 
+bool vsm_system_is_paused(const VsmSystem *system) {
+        return system->info->state == VSM_DOMAIN_PAUSED;
+}
+
+bool vsm_system_autostart(const VsmSystem *system) {
+        return system->info->autostart;
+}
+
 bool vsm_system_is_incoming(const VsmSystem *system) {
         return system->incoming;
+}
+
+GVariant* vsm_system_policy(const VsmSystem *system) {
+        return system->info->policy;
 }
 
 uint64_t vsm_system_memory(const VsmSystem *system) {

@@ -29,7 +29,10 @@ const char* vsm_system_uuid(const VsmSystem *system);
 const char* vsm_system_name(const VsmSystem *system);
 const char* vsm_system_path(const VsmSystem *system);
 bool vsm_system_is_active(const VsmSystem *system); /* has a running or paused guest */
+bool vsm_system_is_paused(const VsmSystem *system); /* by somebody */
+bool vsm_system_autostart(const VsmSystem *system);
 bool vsm_system_is_incoming(const VsmSystem *system);
+GVariant* vsm_system_policy(const VsmSystem *system); /* a{sv}, borrowed */
 uint64_t vsm_system_memory(const VsmSystem *system); /* bytes */
 
 /* 0 when none runs: jobs are known to each other by number. */

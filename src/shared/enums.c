@@ -173,3 +173,7 @@ unsigned vsm_transport_strength(uint16_t transport) {
                 return 0;
         }
 }
+
+bool vsm_job_type_is_parent(uint16_t type) {
+        return type == VSM_JOB_TYPE_EVACUATION || type == VSM_JOB_TYPE_BRING_BACK;
+}

@@ -120,6 +120,9 @@ typedef enum {
 const char* vsm_migration_state_to_string(uint32_t state);
 const char* vsm_job_state_to_string(uint16_t state);
 const char* vsm_job_type_to_string(uint16_t type);
+
+/* It has children: an evacuation, a bring-back. */
+bool vsm_job_type_is_parent(uint16_t type);
 const char* vsm_migration_type_to_string(uint16_t type);
 const char* vsm_transport_to_string(uint16_t transport);
 const char* vsm_enabled_state_to_string(uint16_t state);

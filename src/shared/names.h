@@ -41,3 +41,6 @@
 #define VSM_METADATA_POLICY_ELEMENT     "policy"
 #define VSM_METADATA_PLANNED_URI        "urn:org.example.VirtualSystemMigration:planned:1"
 #define VSM_METADATA_PLANNED_ELEMENT    "planned"
+
+/* Stands in each sentence with which libvirt's hook refuses guests of other hosts (libvirt's error at their source). */
+#define VSM_REFUSAL                     "takes no guests"

@@ -13,6 +13,7 @@
 #define NAME                    "org.example.VirtualSystemMigration"
 #define ROOT                    "/org/example/VirtualSystemMigration"
 #define STATE_COMPLETED         7
+#define TYPE_LIVE               32768
 
 typedef struct Watch {
         const char *job;
@@ -75,8 +76,8 @@ int main(int argc, char **argv) {
         uint64_t start, replied;
         int r;
 
-        if (argc != 3) {
-                fprintf(stderr, "usage: bus-migrate UUID HOST\n");
+        if (argc != 3 && argc != 4) {
+                fprintf(stderr, "usage: bus-migrate UUID HOST [MIGRATIONTYPE]\n");
                 return 2;
         }
 
@@ -95,7 +96,8 @@ int main(int argc, char **argv) {
 
         start = now_usec();
         r = sd_bus_call_method(bus, NAME, ROOT, NAME, "MigrateVirtualSystemToHost", &error, &reply,
-                               "osa{sv}a{sv}aa{sv}", path, argv[2], 0, 0, 0);
+                               "osa{sv}a{sv}aa{sv}", path, argv[2], 1, "MigrationType", "q",
+                               argc > 3 ? atoi(argv[3]) : TYPE_LIVE, 0, 0);
         replied = now_usec();
         if (r >= 0)
                 r = sd_bus_message_read(reply, "uo", NULL, &job);

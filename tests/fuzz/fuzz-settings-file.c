@@ -40,7 +40,7 @@ static VsmSettingsData read_settings(const uint8_t *data, size_t size, const cha
 
         /* bytes that nobody set are seen */
         memset(&settings, 0xa5, sizeof(settings));
-        complaints = vsm_settings_read(path, "/nonexistent", &settings, &directories);
+        complaints = vsm_settings_read(path, "/nonexistent", &settings, &directories, &shutdown);
         close(fd);
 
         for (char **c = complaints; *c; c++) {

@@ -61,7 +61,7 @@ static bool has_emulated_tpm(xmlDoc *doc) {
         return false;
 }
 
-static bool check_state(const VsmBelongings *belongings, GError **error) {
+static bool check_nvram(const VsmBelongings *belongings, GError **error) {
         g_autoptr(xmlDoc) doc = vsm_definition_parse(belongings->xml, error);
         g_autofree char *nvram = NULL;
         xmlNode *os;
@@ -75,6 +75,16 @@ static bool check_state(const VsmBelongings *belongings, GError **error) {
                 return refuse(error, belongings,
                               "keeps its firmware's variables (NVRAM) in a file that libvirt can "
                               "send to another host only while it runs: start it, and move it live");
+
+        return true;
+}
+
+static bool check_tpm(const VsmBelongings *belongings, GError **error) {
+        g_autoptr(xmlDoc) doc = vsm_definition_parse(belongings->xml, error);
+
+        if (!doc)
+                return false;
+
         if (has_emulated_tpm(doc))
                 return refuse(error, belongings,
                               "has a TPM whose state libvirt can send to another host only while it "
@@ -100,7 +110,8 @@ static const struct {
         bool (*func)(const VsmBelongings *belongings, GError **error);
 } questions[] = {
                 {"disk-not-shared", check_shared},
-                {"not-migratable", check_state},
+                {"nvram-not-carried", check_nvram},
+                {"tpm-not-carried", check_tpm},
                 {"not-migratable", check_checkpoints},
                 {"has-snapshots", check_snapshots},
 };

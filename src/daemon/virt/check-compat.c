@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "daemon/move-type.h"
 #include "daemon/virt/check.h"
 #include "daemon/virt/compat-read.h"
 #include "shared/error.h"
@@ -49,6 +50,16 @@ static const char* refusal_to_code(const char *text) {
                         return refusals[i].code;
 
         return "not-migratable";
+}
+
+/* What the move takes along is not there yet, and where it goes is asked by questions of its own. */
+static bool goes_along(const VsmCheck *check, const char *code, const char *text) {
+        if (!vsm_move_type(check->options.type)->takes_disks)
+                return false;
+
+        /* one that is there without a value has the same code */
+        return strcmp(code, "pool-missing") == 0 || strcmp(code, "volume-missing") == 0 ||
+                (strcmp(code, "secret-missing") == 0 && strstr(text, "no secret with matching"));
 }
 
 static char* dry_run(virConnectPtr connection, const char *definition) {
@@ -112,7 +123,7 @@ bool vsm_check_definition(VsmCheck *check, GError **error) {
         }
 
         code = refusal_to_code(there);
-        if (!vsm_reasons_has(check->reasons, code))
+        if (!vsm_reasons_has(check->reasons, code) && !goes_along(check, code, there))
                 add_refusal(check, code, there);
 
         return true;

@@ -121,3 +121,12 @@ bool vsm_check_libvirt_version(VsmCheck *check, GError **error) {
 bool vsm_check_hypervisor_version(VsmCheck *check, GError **error) {
         return compare_versions(check, "hypervisor-older", virConnectGetVersion, error);
 }
+
+/* QEMU there finds it out when it is started for a migration, and nobody else can. */
+bool vsm_check_post_copy(VsmCheck *check, GError **error G_GNUC_UNUSED) {
+        if (check->options.post_copy != VSM_POST_COPY_NEVER)
+                vsm_check_not_verifiable(check, check->host, NULL,
+                                         "whether the hypervisor of host '%s' can do post-copy", check->host);
+
+        return true;
+}

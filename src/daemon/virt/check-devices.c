@@ -5,7 +5,9 @@
 
 #include <string.h>
 
+#include "daemon/move-type.h"
 #include "daemon/virt/check.h"
+#include "daemon/virt/secret.h"
 #include "shared/error.h"
 
 #define CAPABILITIES_MAX (4U << 20)     /* bytes */
@@ -133,6 +135,18 @@ static int usage_type(const char *text) {
         return -1;
 }
 
+/* What goes along with disks or a definition needs not be there. */
+static void check_missing_secret(VsmCheck *check, const VsmNeed *need, int type) {
+        const char *uuid = need->detail ? NULL : need->name, *usage = need->detail ? need->name : NULL;
+        const char *code = "secret-missing";
+
+        if (vsm_move_type(check->options.type)->takes_disks)
+                code = vsm_secret_obstacle(check->source, check->there, uuid, usage, type);
+
+        if (code)
+                vsm_reasons_add(check->reasons, code, need->name, NULL, check->host, need->name, NULL);
+}
+
 static void check_secret(VsmCheck *check, const VsmNeed *need) {
         g_autoptr(virSecret) secret = NULL;
         int type = need->detail ? usage_type(need->detail) : 0;
@@ -151,8 +165,7 @@ static void check_secret(VsmCheck *check, const VsmNeed *need) {
                 vsm_check_not_verifiable(check, need->name, NULL, "whether host '%s' has the secret '%s'",
                                          check->host, need->name);
         else if (virGetLastErrorCode() == VIR_ERR_NO_SECRET)
-                vsm_reasons_add(check->reasons, "secret-missing", need->name, NULL, check->host, need->name,
-                                NULL);
+                check_missing_secret(check, need, type);
         else
                 vsm_check_not_told(check, need->name, "whether host '%s' has the secret '%s'", check->host,
                                    need->name);

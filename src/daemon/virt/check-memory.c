@@ -4,10 +4,8 @@
  * apart before and count as used. Workers. */
 
 #include "daemon/virt/check.h"
+#include "daemon/virt/pages.h"
 #include "shared/error.h"
-
-#define CAPABILITIES_MAX (4U << 20)     /* bytes; a large host has some 100 KiB */
-#define NODES_MAX        1024
 
 /* KiB; 0 with error */
 static uint64_t needed_memory(VsmCheck *check, GError **error) {
@@ -43,78 +41,17 @@ bool vsm_check_memory(VsmCheck *check, GError **error) {
 
 /* ---- huge pages ---- */
 
-/* *ret: whether that host has pages of this size (KiB) at all */
-static bool has_size(virConnectPtr connection, unsigned size, bool *ret, GError **error) {
-        g_autofree char *text = virConnectGetCapabilities(connection), *wanted = NULL;
-        g_autoptr(xmlDoc) doc = NULL;
-        const xmlNode *node;
-
-        if (!text) {
-                vsm_virt_error_as(error, VSM_ERROR_FAILED, "A host does not tell its capabilities");
-                return false;
-        }
-
-        doc = vsm_xml_parse(text, CAPABILITIES_MAX, error);
-        if (!doc)
-                return false;
-
-        *ret = false;
-        wanted = g_strdup_printf("%u", size);
-        node = vsm_xml_child(xmlDocGetRootElement(doc), "host", NULL);
-        node = node ? vsm_xml_child(node, "cpu", NULL) : NULL;
-        for (node = node ? node->children : NULL; node; node = node->next)
-                if (vsm_needs_is(node, "pages") && vsm_needs_attribute_is(node, "unit", "KiB") &&
-                    vsm_needs_attribute_is(node, "size", wanted))
-                        *ret = true;
-
-        return true;
-}
-
-/* KiB; 0 when it is not known: libvirt does not tell which one a host takes by itself. */
-static unsigned size_of_pages(VsmCheck *check, const VsmNeed *need) {
-        unsigned size = (unsigned) g_ascii_strtoull(need->name, NULL, 10);
-
-        if (size > 0)
-                return size;
-
-        return g_strcmp0(check->needs->arch, "x86_64") == 0 ? 2048 : 0;
-}
-
-static bool count_free(virConnectPtr connection, unsigned size, uint64_t *ret, GError **error) {
-        virNodeInfo info;
-        uint64_t sum = 0;
-
-        if (virNodeGetInfo(connection, &info) < 0)
-                goto fail;
-
-        for (unsigned cell = 0; cell < MIN(info.nodes, NODES_MAX); cell++) {
-                unsigned long long n = 0;
-
-                if (virNodeGetFreePages(connection, 1, &size, (int) cell, 1, &n, 0) < 0)
-                        goto fail;
-
-                sum += n;
-        }
-
-        *ret = sum;
-        return true;
-
-fail:
-        vsm_virt_error_as(error, VSM_ERROR_FAILED, "A host does not tell how many huge pages are free");
-        return false;
-}
-
 bool vsm_check_huge_pages(VsmCheck *check, GError **error) {
         const VsmNeed *need = vsm_needs_next(check->needs, VSM_NEED_HUGE_PAGES, NULL);
         g_autofree char *has = NULL, *needs = NULL, *kib = NULL;
+        g_autoptr(GArray) sizes = NULL;
         uint64_t memory, n_free = 0, n_needed;
-        bool known;
         unsigned size;
 
         if (!need)
                 return true;
 
-        size = size_of_pages(check, need);
+        size = vsm_needs_page_size(check->needs, need);
         if (size == 0 || vsm_needs_next(check->needs, VSM_NEED_HUGE_PAGES, need)) {
                 vsm_check_not_verifiable(check, check->host, NULL,
                                          "whether host '%s' has enough huge pages of the sizes that the system "
@@ -123,9 +60,13 @@ bool vsm_check_huge_pages(VsmCheck *check, GError **error) {
         }
 
         memory = needed_memory(check, error);
-        if (memory == 0 || !has_size(check->there, size, &known, error) ||
-            (known && !count_free(check->there, size, &n_free, error)))
+        sizes = memory > 0 ? vsm_pages_sizes(check->there, error) : NULL;
+        if (!sizes)
                 return false;
+
+        for (guint i = 0; i < sizes->len; i++)
+                if (g_array_index(sizes, unsigned, i) == size && !vsm_pages_free(check->there, size, &n_free, error))
+                        return false;
 
         n_needed = (memory + size - 1) / size;
         if (n_free >= n_needed)

@@ -210,7 +210,8 @@ static void read_os(VsmNeeds *needs, const xmlNode *os) {
                         path = vsm_needs_content(node);
                         vsm_needs_add(needs, VSM_NEED_PATH, path, NULL, (const char *) node->name);
                 } else if (vsm_needs_is(node, "nvram")) {
-                        path = vsm_needs_attribute(node, "template");
+                        /* libvirt there makes the file from that; without one it has to have the file */
+                        path = vsm_needs_attribute(node, "template") ?: vsm_needs_content(node);
                         vsm_needs_add(needs, VSM_NEED_PATH, path, NULL, "nvram");
                 } else if (vsm_needs_is(node, "acpi")) {
                         path = vsm_needs_content(vsm_xml_child(node, "table", NULL));
@@ -310,4 +311,13 @@ VsmNeeds* vsm_needs_from_xml(const char *xml, GError **error) {
         read_pinning(needs, root);
         read_secrets(needs, root, 0);
         return g_steal_pointer(&needs);
+}
+
+unsigned vsm_needs_page_size(const VsmNeeds *needs, const VsmNeed *need) {
+        unsigned size = (unsigned) g_ascii_strtoull(need->name, NULL, 10);
+
+        if (size > 0)
+                return size;
+
+        return g_strcmp0(needs->arch, "x86_64") == 0 ? 2048 : 0;
 }

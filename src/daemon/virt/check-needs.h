@@ -55,6 +55,10 @@ VsmNeeds* vsm_needs_from_xml(const char *xml, GError **error);
 
 bool vsm_needs_has(const VsmNeeds *needs, VsmNeedKind kind);
 
+/* KiB of one page of VSM_NEED_HUGE_PAGES; 0 when it is not known: libvirt does not tell which one a host takes by
+ * itself. */
+unsigned vsm_needs_page_size(const VsmNeeds *needs, const VsmNeed *need);
+
 const char* vsm_need_kind_to_string(VsmNeedKind kind);
 
 /* for (const VsmNeed *need = NULL; (need = vsm_needs_next(needs, kind, need));) */

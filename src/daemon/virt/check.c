@@ -67,6 +67,7 @@ static const VsmCheckFunc of_destination[] = {
         { "whether libvirt there takes its definition",         vsm_check_definition            },
         { "whether certificates for its memory are there",      vsm_check_tls                   },
         { "whether ports for migrations are open there",        vsm_check_ports                 },
+        { "whether post-copy is possible there",                vsm_check_post_copy             },
         {}
 };
 
@@ -171,7 +172,8 @@ static bool ask_one(VsmCheck *check, const VsmCheckFunc *question, int64_t until
         *ask = (Ask) { vsm_check_ref(check), question };
         return vsm_patience_run(&(VsmPatience) {
                                         .what = check->peer ? "libvirt there" : "libvirt here",
-                                        .host = check->peer ? check->host : "",
+                                        /* here by guest: one whose QEMU hangs speaks for itself only */
+                                        .host = check->peer ? check->host : check->options.uuid,
                                         .func = ask_thread,
                                         .input = ask,
                                         .input_free = ask_free,
@@ -256,6 +258,32 @@ static void ask_source(VsmCheck *check, int64_t deadline, VsmCancel *cancel) {
         ask_all(check, is_placed(type) ? of_placed : of_source, deadline, cancel);
 }
 
+bool vsm_check_open_source(VsmCheck *check, VsmVirt *virt, GError **error) {
+        check->source = vsm_virt_open_own(virt, error);
+        if (!check->source)
+                return false;
+
+        check->domain = vsm_domain_find(check->source, check->options.uuid, error);
+        if (!check->domain)
+                return false;
+
+        check->name = g_strdup(virDomainGetName(check->domain));
+        check->persistent = virDomainIsPersistent(check->domain) == 1;
+        read_definition(check);
+        return true;
+}
+
+void vsm_check_ask_source(VsmCheck *check, int64_t deadline, VsmCancel *cancel) {
+        ask_all(check, of_definition, deadline, cancel);
+        ask_source(check, deadline, cancel);
+}
+
+static void add_policy(VsmCheck *check) {
+        if (check->options.not_allowed)
+                vsm_reasons_add(check->reasons, "host-not-allowed", check->host, NULL, check->name, check->host,
+                                check->options.not_allowed, NULL);
+}
+
 /* ---- reaching the destination ---- */
 
 void vsm_check_unreachable(VsmReasons *reasons, const VsmDestination *destination, const GError *error) {
@@ -311,25 +339,17 @@ static void* run_thread(void *input, GError **error) {
         g_autoptr(GError) local = NULL;
         int64_t left;
 
-        check->source = vsm_virt_open_own(run->virt, error);
-        if (!check->source)
+        if (!vsm_check_open_source(check, run->virt, error))
                 return NULL;
 
-        check->domain = vsm_domain_find(check->source, check->options.uuid, error);
-        if (!check->domain)
-                return NULL;
-
-        check->name = g_strdup(virDomainGetName(check->domain));
-        check->persistent = virDomainIsPersistent(check->domain) == 1;
-        read_definition(check);
         if (check->options.type == VSM_MIGRATION_TYPE_STORAGE) {
                 check->there = check->source;
                 ask_all(check, of_storage, run->deadline, run->cancel);
                 return check;
         }
 
-        ask_all(check, of_definition, run->deadline, run->cancel);
-        ask_source(check, run->deadline, run->cancel);
+        add_policy(check);
+        vsm_check_ask_source(check, run->deadline, run->cancel);
 
         left = run->deadline - g_get_monotonic_time();
         peer = vsm_peer_open(check->options.destination, MAX(left, 0), run->cancel, &local);

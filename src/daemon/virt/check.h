@@ -34,6 +34,11 @@ VsmCheck* vsm_check_ref(VsmCheck *check);
 void vsm_check_unref(VsmCheck *check);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VsmCheck, vsm_check_unref)
 
+/* The half of a check that needs no destination, for who has to know a guest alone (guest-facts.c). Both block; the
+ * first opens a connection of the check's own and reads the definition. deadline: of g_get_monotonic_time(). */
+bool vsm_check_open_source(VsmCheck *check, VsmVirt *virt, GError **error);
+void vsm_check_ask_source(VsmCheck *check, int64_t deadline, VsmCancel *cancel);
+
 /* False with error when the question could not be asked: that becomes not-verifiable. */
 typedef struct VsmCheckFunc {
         const char *question;           /* "whether …", for not-verifiable */
@@ -73,6 +78,7 @@ bool vsm_check_name(VsmCheck *check, GError **error);
 bool vsm_check_uuid(VsmCheck *check, GError **error);
 bool vsm_check_libvirt_version(VsmCheck *check, GError **error);
 bool vsm_check_hypervisor_version(VsmCheck *check, GError **error);
+bool vsm_check_post_copy(VsmCheck *check, GError **error);
 
 /* CPU, machine type, emulator, firmware: what the guest needs and is offered here, against there. */
 bool vsm_check_compat(VsmCheck *check, GError **error);                 /* check-compat.c */

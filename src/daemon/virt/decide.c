@@ -6,6 +6,9 @@
 
 #include "daemon/virt/decide.h"
 
+#define HALF_LOST "it is gone here, before all of its memory was on the other host, where it waits for the rest for " \
+                  "ever: destroy it there, look at its disks, and start it anew"
+
 static VsmSettleVerdict done(VsmSettleStep step, VsmMoveOutcome outcome, const char *why) {
         return (VsmSettleVerdict) { .step = step, .otherwise = step, .outcome = outcome, .why = why };
 }
@@ -252,9 +255,12 @@ static VsmSettleVerdict decide_gone(const VsmSettleView *view) {
                               "it is not here any more, and the other host could not be asked whether it "
                               "runs there");
 
+        /* All was sent, and libvirt there has yet to see it; or what had not been sent went with the guest here. */
         default:
-                return done(VSM_STEP_LEAVE, VSM_MOVE_MOVED_UNVERIFIED,
-                            "it is on the other host, but its post-copy migration failed: look at both");
+                return first(VSM_STEP_ASK_AGAIN, VSM_STEP_LEAVE, sent ? VSM_MOVE_MOVED_UNVERIFIED :
+                             VSM_MOVE_MEMORY_LOST, sent ?
+                             "it is on the other host, but its post-copy migration failed: look at both" :
+                             HALF_LOST);
         }
 }
 
@@ -288,9 +294,33 @@ static VsmSettleVerdict decide_off(const VsmSettleView *view) {
                                     "inspection");
                 return decide_gone(view);
 
+        case VSM_SIDE_POST_COPY:
+                return first(VSM_STEP_ASK_AGAIN, VSM_STEP_LEAVE, VSM_MOVE_MEMORY_LOST, HALF_LOST);
+
         default:
                 return first(VSM_STEP_ASK_AGAIN, VSM_STEP_LEAVE, VSM_MOVE_UNKNOWN,
                              "it is off here and in no certain state on the other host: look at both");
+        }
+}
+
+/* It was begun to be run there, and part of its memory is here still. */
+static VsmSettleVerdict decide_post_copy(const VsmSettleView *view) {
+        switch (view->there) {
+
+        case VSM_SIDE_ABSENT:
+        case VSM_SIDE_OFF:
+        case VSM_SIDE_CRASHED:
+                /* libvirt takes no change of it, not even of its autostart mark, before it is destroyed. */
+                return done(VSM_STEP_LEAVE, VSM_MOVE_MEMORY_LOST,
+                            "it ran on the other host already when it ended there, so the part of its memory that was "
+                            "there is lost; what is paused here cannot go on and was not resumed: destroy it, look at "
+                            "its disks, set its autostart mark again if it had one, and start it anew");
+
+        default:
+                return first(VSM_STEP_ASK_AGAIN, VSM_STEP_LEAVE, view->there == VSM_SIDE_RUNNING ?
+                             VSM_MOVE_MOVED_UNVERIFIED : VSM_MOVE_UNKNOWN,
+                             "its post-copy migration failed: its memory is on two hosts, do not resume it "
+                             "here");
         }
 }
 
@@ -319,11 +349,8 @@ VsmSettleVerdict vsm_settle_decide(const VsmSettleView *view) {
         case VSM_SIDE_CRASHED:
                 return decide_off(view);
 
-        case VSM_SIDE_POST_COPY_FAILED:
-                return first(VSM_STEP_ASK_AGAIN, VSM_STEP_LEAVE,
-                             there_runs ? VSM_MOVE_MOVED_UNVERIFIED : VSM_MOVE_UNKNOWN,
-                             "its post-copy migration failed: its memory is on two hosts, do not resume it "
-                             "here");
+        case VSM_SIDE_POST_COPY:
+                return decide_post_copy(view);
 
         case VSM_SIDE_UNKNOWN:
                 return first(VSM_STEP_ASK_AGAIN, VSM_STEP_LEAVE,

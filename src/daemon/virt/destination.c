@@ -40,12 +40,14 @@ void vsm_move_options_copy(VsmMoveOptions *copy, const VsmMoveOptions *options) 
         copy->destination = options->destination ? vsm_destination_copy(options->destination) : NULL;
         copy->changes = vsm_changes_copy(options->changes);
         copy->directories = g_strdupv(options->directories);
+        copy->not_allowed = g_strdup(options->not_allowed);
 }
 
 void vsm_move_options_clear(VsmMoveOptions *options) {
         g_clear_pointer(&options->destination, vsm_destination_free);
         g_clear_pointer(&options->changes, vsm_changes_free);
         g_clear_pointer(&options->directories, g_strfreev);
+        g_clear_pointer(&options->not_allowed, g_free);
 }
 
 void vsm_move_options_free(VsmMoveOptions *options) {

@@ -48,6 +48,7 @@ static bool place_at_fixed(VsmDiskPlanner *planner, VsmDiskStep *step, const cha
         step->to->name = g_steal_pointer(&volume->name);
         step->to->pool = g_steal_pointer(&volume->pool);
         step->to->block = volume->block;
+        step->to->capacity = volume->capacity;
         return true;
 }
 

@@ -3,6 +3,7 @@
  * Workers: everything here waits for libvirt. */
 
 #include "daemon/virt/internal.h"
+#include "daemon/virt/side.h"
 #include "daemon/virt/planned.h"
 #include "shared/error.h"
 #include "shared/names.h"
@@ -108,7 +109,7 @@ static char* read_description(virDomainPtr domain) {
         return text ? g_utf8_make_valid(text, -1) : g_strdup("");
 }
 
-static GVariant* read_policy(virDomainPtr domain) {
+GVariant* vsm_domain_policy(virDomainPtr domain) {
         g_autofree char *xml = NULL;
         GVariant *policy = NULL;
 
@@ -148,7 +149,7 @@ static VsmDomainInfo* read_domain(virDomainPtr domain) {
         info->memory = (uint64_t) numbers.maxMem * 1024;
         info->cpus = numbers.nrVirtCpu;
         info->description = read_description(domain);
-        info->policy = read_policy(domain);
+        info->policy = vsm_domain_policy(domain);
         info->planned_source = info->persistent ? vsm_planned_source(domain) : NULL;
 
         /* Last, so that it is the freshest, and that a domain which went meanwhile is found gone. */
@@ -292,6 +293,7 @@ bool vsm_virt_set_policy(VsmVirt *virt, const char *uuid, GVariant *policy, GErr
         g_autoptr(virDomain) domain = NULL;
         g_autofree char *xml = NULL;
         unsigned flags = VIR_DOMAIN_AFFECT_CURRENT;
+        bool job;
 
         connection = vsm_virt_ref_connection(virt, error);
         if (!connection)
@@ -300,6 +302,14 @@ bool vsm_virt_set_policy(VsmVirt *virt, const char *uuid, GVariant *policy, GErr
         domain = vsm_domain_find(connection, uuid, error);
         if (!domain)
                 return false;
+
+        /* where that cannot be told, libvirt itself refuses, only later */
+        if (vsm_side_has_job(domain, &job, NULL) && job) {
+                g_set_error(error, VSM_ERROR, VSM_ERROR_INVALID_STATE,
+                            "libvirt is running a job of the system (a migration, a save, ...): its policy can be "
+                            "changed when that has ended");
+                return false;
+        }
 
         /* both, so that it neither waits for the next start nor ends with this run */
         if (virDomainIsActive(domain) > 0)

@@ -28,9 +28,10 @@ static VsmVirtEventType lifecycle_type(int event, int detail) {
                 break;
 
         case VIR_DOMAIN_EVENT_SUSPENDED:
-                if (detail == VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED ||
-                    detail == VIR_DOMAIN_EVENT_SUSPENDED_POSTCOPY)
+                if (detail == VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED)
                         return VSM_VIRT_DOMAIN_HANDED_OVER;
+                if (detail == VIR_DOMAIN_EVENT_SUSPENDED_POSTCOPY)
+                        return VSM_VIRT_DOMAIN_POST_COPY;
                 break;
 
         case VIR_DOMAIN_EVENT_STOPPED:

@@ -56,6 +56,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VsmEvents, vsm_events_free)
 /* Blocks. Everything about one domain; *ret is NULL, and the result true, when it has gone. */
 bool vsm_domain_snapshot(virDomainPtr domain, VsmDomainInfo **ret, GError **error);
 
+/* Blocks. Our policy in its metadata, a{sv} (full reference); empty when there is none or it cannot be told. */
+GVariant* vsm_domain_policy(virDomainPtr domain);
+
 /* Blocks. It is being received and its CPUs have not run. At once on the receiving side; elsewhere it
  * may wait for QEMU, and for a domain that is being started (VSM_DOMAIN_STARTING) up to 30 s. */
 bool vsm_domain_is_incoming(virDomainPtr domain);
@@ -87,6 +90,10 @@ bool vsm_stats_read(
                 VsmTransferStats *ret,
                 virDomainJobOperation *ret_operation,
                 GError **error);
+
+/* Blocks. vsm_virt_sample() and vsm_virt_abort(), on any connection. */
+bool vsm_stats_look(virConnectPtr connection, const char *uuid, VsmTransferStats *ret, GError **error);
+bool vsm_stats_abort(virConnectPtr connection, const char *uuid, bool *ret_running, GError **error);
 
 /* ---- policy.c: pure ---- */
 

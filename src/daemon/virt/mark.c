@@ -112,6 +112,12 @@ bool vsm_undo_unmarked(const VsmUndo *undo, char **ret_told, GError **error) {
                 return true;
         }
 
+        /* somebody has used it, and what he wrote is to be lost by nobody's tidying up */
+        if (vsm_side_has_run(domain)) {
+                *ret_told = g_strdup_printf("The definition of '%s' is kept: it has run there", uuid);
+                return true;
+        }
+
         if (!is_only_one(undo, &only, error))
                 return false;
         if (only) {

@@ -44,7 +44,7 @@ bool vsm_move_refuse(VsmReasons *reasons, GError **error) {
                 if (g_variant_lookup(reason, "PerceivedSeverity", "q", &severity) &&
                     severity >= VSM_SEVERITY_ERROR &&
                     g_variant_lookup(reason, "Message", "&s", &message))
-                        g_string_append_printf(text, "%s%s", text->len > 0 ? " " : "", message);
+                        g_string_append_printf(text, "%s%s", text->len > 0 ? "; " : "", message);
         }
 
         if (text->len == 0)
@@ -146,12 +146,18 @@ bool vsm_move_write_source_volumes(VsmMove *move, GPtrArray *steps, GError **err
         return true;
 }
 
+static uint64_t limit_of(void *userdata) {
+        return vsm_move_bandwidth(userdata);
+}
+
 bool vsm_move_copy_volumes(VsmMove *move, VsmSettle *settle, GError **error) {
+        const VsmCopyHooks hooks = { .limit = limit_of, .userdata = move };
+
         for (guint i = 0; i < move->plan->volumes->len; i++) {
                 const VsmDiskStep *step = move->plan->volumes->pdata[i];
 
                 if (!vsm_volume_copy(settle->source, step->from_path, vsm_peer_connection(settle->peer),
-                                     step->to->path, move->cancel, NULL, NULL, error))
+                                     step->to->path, &hooks, move->cancel, error))
                         return false;
         }
 

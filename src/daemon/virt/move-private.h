@@ -8,13 +8,17 @@
 
 /* What the files of a move share. The long lane.
  *
- *      move.c          a running guest, by libvirt's peer-to-peer call
+ *      move.c          of whatever kind: who runs it, what others may ask
+ *      move-live.c     a running guest, by libvirt's peer-to-peer call
+ *      post-copy.c     the same, once it is in two halves
  *      move-look.c     what must be so before it, on both hosts
  *      move-disks.c    what is different there: disks, networks, name
  *      move-effects.c  what is done on the way, and taken back
  *      move-storage.c  disks alone, on this host
  *      move-place.c    what is not moved while it runs: Staged, Restart, Other
  *      move-merge.c    into what was Staged before */
+
+#define VSM_MOVE_DIAL_USEC (5 * G_USEC_PER_SEC)
 
 struct VsmMove {
         gint n_ref;
@@ -24,6 +28,7 @@ struct VsmMove {
         VsmReasons *reasons;            /* what stood against it before libvirt's call */
         gint calling;                   /* libvirt may be running a job for us */
         gint handed_over;               /* this host's CPUs were seen to stop for it */
+        gint may_post_copy;             /* libvirt was given leave for it */
 
         const VsmJournal *outer;        /* the job's; NULL = none */
         VsmJournal journal;             /* ours, which remembers what it has written */
@@ -36,17 +41,17 @@ struct VsmMove {
         char **disks;
         bool suspend;                   /* it is paused by us for the move (Resume) */
 
-        GMutex lock;                    /* of what follows: kinds that libvirt has no job for tell it here */
+        GMutex lock;                    /* of what follows; kinds that libvirt has no job for tell the first here */
         VsmTransferStats stats;
-        uint64_t bandwidth;             /* bytes/s, all disks together, 0 = no limit; of those kinds as well */
+        uint64_t bandwidth;             /* bytes/s, all disks together, 0 = no limit; the last that was asked for */
 };
-
-void vsm_move_facts_clear(VsmMoveFacts *facts);
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VsmMoveFacts, vsm_move_facts_clear)
 
 /* Any thread. */
 void vsm_move_set_stats(VsmMove *move, const VsmTransferStats *stats);
 void vsm_move_get_stats(VsmMove *move, VsmTransferStats *ret);
+
+/* Any thread. Bytes/s that what is copied without libvirt's job may use, 0 = no limit. */
+uint64_t vsm_move_bandwidth(VsmMove *move);
 
 /* False when somebody does not want it any more. */
 bool vsm_move_check_cancelled(VsmMove *move, GError **error);
@@ -82,6 +87,24 @@ bool vsm_move_refuse(VsmReasons *reasons, GError **error);
 
 /* What the copied ones (VsmDiskStep) are copied from goes when the guest was verified, and not before. */
 bool vsm_move_write_source_volumes(VsmMove *move, GPtrArray *steps, GError **error);
+
+/* ---- move-live.c: as vsm_move_run() and vsm_move_resume() ---- */
+
+VsmMoveOutcome vsm_move_run_live(VsmMove *move, const VsmMoveHooks *hooks, VsmTransferStats *ret_stats, GError **error);
+VsmMoveOutcome vsm_move_resume_live(
+                VsmMove *move,
+                const VsmMoveFacts *facts,
+                VsmTransferStats *ret_stats,
+                GError **error);
+
+/* ---- post-copy.c ---- */
+
+/* Of a call that failed before anything moved: one of the hosts cannot do post-copy. */
+bool vsm_post_copy_is_refusal(const GError *error);
+
+/* Blocks, as long as half of the guest is here and half of it there, which may be days. Whatever libvirt's call came back
+ * with; returns at once when there is no such thing. */
+void vsm_post_copy_see_through(VsmMove *move, VsmSettle *settle, const VsmMoveFacts *facts);
 
 /* ---- move-storage.c: all as vsm_move_run() and vsm_move_resume() ---- */
 

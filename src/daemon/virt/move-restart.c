@@ -7,9 +7,9 @@
 #include "daemon/virt/move-place.h"
 #include "daemon/virt/patience.h"
 #include "daemon/virt/undo.h"
+#include "daemon/virt/way-out.h"
 #include "shared/error.h"
 
-#define POLL_USEC               (G_USEC_PER_SEC / 4)
 #define SHUT_DOWN_USEC          (5 * 60 * G_USEC_PER_SEC)
 #define SHUT_DOWN_LATE_USEC     (60 * G_USEC_PER_SEC) /* nobody wants it any more, but the guest was asked */
 
@@ -18,43 +18,26 @@ static bool look_here(VsmMove *move, VsmSettle *settle, VsmSide *ret, GError **e
                 vsm_side_look(settle->source, move->options.uuid, VSM_HOST_HERE, ret, NULL, error);
 }
 
-static bool is_off(VsmSide side) {
-        return side == VSM_SIDE_OFF || side == VSM_SIDE_OFF_MIGRATED || side == VSM_SIDE_ABSENT;
+typedef struct Look {
+        VsmMove *move;
+        VsmSettle *settle;
+} Look;
+
+static bool look(void *userdata, VsmSide *ret, GError **error) {
+        Look *look = userdata;
+
+        return look_here(look->move, look->settle, ret, error);
 }
 
-/* There is an event for it, but it goes to the connection for short calls. */
-static bool wait_off(VsmMove *move, VsmSettle *settle, int64_t patience, VsmCancel *cancel, GError **error) {
-        for (;;) {
-                g_autoptr(GError) local = NULL;
-                VsmSide side = VSM_SIDE_UNKNOWN;
-
-                if (look_here(move, settle, &side, &local) && is_off(side))
-                        return true;
-
-                if (g_get_monotonic_time() > patience) {
-                        if (local)
-                                g_propagate_error(error, g_steal_pointer(&local));
-                        else
-                                g_set_error(error, VSM_ERROR, VSM_ERROR_TIMEOUT,
-                                            "It was asked to shut down, and does not: it is %s",
-                                            vsm_side_to_string(side));
-                        return false;
-                }
-
-                if (!vsm_wait_sleep(POLL_USEC, cancel))
-                        return vsm_move_check_cancelled(move, error);
-        }
+static bool wait_off(VsmMove *move, VsmSettle *settle, int64_t until, VsmCancel *cancel, GError **error) {
+        return vsm_side_wait_off(look, &(Look) { move, settle }, until, cancel, error);
 }
 
 static bool shut_down(VsmMove *move, VsmSettle *settle, virDomainPtr domain, GError **error) {
         if (!vsm_move_check_cancelled(move, error) || !vsm_move_check_idle(move, domain, settle, error) ||
-            !vsm_move_write(move, VSM_EFFECT_SHUT_DOWN, false, move->options.uuid, NULL, error))
+            !vsm_move_write(move, VSM_EFFECT_SHUT_DOWN, false, move->options.uuid, NULL, error) ||
+            !vsm_shutdown_ask(domain, error))
                 return false;
-
-        if (virDomainShutdown(domain) < 0) {
-                vsm_virt_error(error, "libvirt cannot ask it to shut down");
-                return false;
-        }
 
         return wait_off(move, settle, g_get_monotonic_time() + SHUT_DOWN_USEC, move->cancel, error);
 }
@@ -67,7 +50,7 @@ static bool start_there(VsmMove *move, VsmSettle *settle, GError **error) {
                 return false;
 
         /* the last moment in which it may have been started here by somebody */
-        if (!is_off(here)) {
+        if (!vsm_side_is_off(here)) {
                 g_set_error(error, VSM_ERROR, VSM_ERROR_INVALID_STATE, "It was started here meanwhile: it is %s",
                             vsm_side_to_string(here));
                 return false;
@@ -157,7 +140,7 @@ static VsmMoveOutcome settle_restart(VsmMove *move, VsmSettle *settle, const GEr
         there = vsm_place_ask(move, settle, NULL);
         if (there == VSM_SIDE_UNKNOWN)
                 return vsm_place_unknown(move, settle, cause, error);
-        if (is_off(there))
+        if (vsm_side_is_off(there))
                 return stay(move, settle, cause, error);
 
         if (look_here(move, settle, &here, NULL) && here == VSM_SIDE_RUNNING)

@@ -54,6 +54,22 @@ typedef struct Progress {
         uint64_t before, total;
 } Progress;
 
+uint64_t vsm_move_bandwidth(VsmMove *move) {
+        uint64_t limit;
+
+        g_mutex_lock(&move->lock);
+        limit = move->bandwidth;
+        g_mutex_unlock(&move->lock);
+        return limit;
+}
+
+/* One copy after the other: each has all of it. */
+static uint64_t limit_of(void *userdata) {
+        const Progress *progress = userdata;
+
+        return vsm_move_bandwidth(progress->move);
+}
+
 static void on_progress(uint64_t done, void *userdata) {
         const Progress *progress = userdata;
         VsmTransferStats stats = {
@@ -69,14 +85,14 @@ static void on_progress(uint64_t done, void *userdata) {
 /* A directory of the administrator's is a pool for as long as this takes. */
 static bool copy_one(const VsmDiskStep *step, virConnectPtr from, virConnectPtr to, Progress *progress,
                      GError **error) {
+        const VsmCopyHooks hooks = { on_progress, limit_of, progress };
         virStoragePoolPtr pool = vsm_pool_open(to, step->to->pool, error);
         bool ok;
 
         if (!pool)
                 return false;
 
-        ok = vsm_volume_copy(from, step->from_path, to, step->to->path, progress->move->cancel, on_progress,
-                             progress, error);
+        ok = vsm_volume_copy(from, step->from_path, to, step->to->path, &hooks, progress->move->cancel, error);
         vsm_pool_close(pool, step->to->pool);
         progress->before += step->capacity;
         return ok;
@@ -97,11 +113,8 @@ static bool copy_all(GPtrArray *steps, virConnectPtr from, virConnectPtr to, Pro
 
 /* Of what all of them may use together; 0 = no limit. */
 static uint64_t share_of(VsmMove *move, unsigned copies) {
-        uint64_t limit;
+        uint64_t limit = vsm_move_bandwidth(move);
 
-        g_mutex_lock(&move->lock);
-        limit = move->bandwidth;
-        g_mutex_unlock(&move->lock);
         return limit > 0 ? MAX(limit / MAX(copies, 1), 1) : 0;
 }
 

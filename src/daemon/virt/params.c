@@ -94,10 +94,21 @@ static bool add_tuning(const VsmMoveOptions *options, VsmMoveParams *p, GError *
         if (options->bandwidth > 0)
                 ok = add_ullong(p, VIR_MIGRATE_PARAM_BANDWIDTH, (options->bandwidth - 1) / MIB + 1);
 
+        if (options->post_copy != VSM_POST_COPY_NEVER) {
+                p->flags |= VIR_MIGRATE_POSTCOPY;
+
+                /* Of what is sent unasked; what the guest waits for is not held up by it. */
+                if (options->bandwidth > 0)
+                        ok = ok && add_ullong(p, VIR_MIGRATE_PARAM_BANDWIDTH_POSTCOPY,
+                                              (options->bandwidth - 1) / MIB + 1);
+        }
+
         if (options->compression)
                 p->flags |= VIR_MIGRATE_COMPRESSED;
 
-        if (options->throttling) {
+        /* Both are for a guest that writes too fast. Throttling slows it down for minutes, in which it may seem to
+         * converge, and the switch would come late; post-copy needs no help. */
+        if (options->throttling && options->post_copy == VSM_POST_COPY_NEVER) {
                 p->flags |= VIR_MIGRATE_AUTO_CONVERGE;
 
                 if (options->throttle_magnitude > 0 && options->throttle_magnitude < G_N_ELEMENTS(throttles))

@@ -42,6 +42,24 @@ virConnectPtr vsm_peer_connection(VsmPeer *peer) {
         return peer->connection;
 }
 
+virConnectPtr vsm_peer_ref_connection(VsmPeer *peer) {
+        (void) virConnectRef(peer->connection);
+        return peer->connection;
+}
+
+VsmPeer* vsm_peer_here(VsmVirt *virt, const char *host, GError **error) {
+        virConnectPtr connection = vsm_virt_open_own(virt, error);
+        VsmPeer *peer;
+
+        if (!connection)
+                return NULL;
+
+        peer = g_new0(VsmPeer, 1);
+        peer->connection = connection;
+        peer->host = g_strdup(host);
+        return peer;
+}
+
 static void connection_free(void *connection) {
         virConnectClose(connection);
 }

@@ -8,7 +8,12 @@
 
 /* Borrowed. Calls on it end by themselves when the peer freezes: keepalive closes it after 30 s. */
 virConnectPtr vsm_peer_connection(VsmPeer *peer);
+virConnectPtr vsm_peer_ref_connection(VsmPeer *peer);
 const char* vsm_peer_host(VsmPeer *peer);
+
+/* Blocks. This host in the place of another one: with a connection of its own, and without an address. host is
+ * what messages call it. */
+VsmPeer* vsm_peer_here(VsmVirt *virt, const char *host, GError **error);
 
 /* Blocks. Like vsm_peer_open(), with a deadline for finding an address that answers only; libvirt's
  * handshake has its own 10 s after that. */
@@ -41,3 +46,6 @@ bool vsm_peer_look_name(
                 const char *name,
                 char ret_uuid[static VSM_UUID_SIZE],
                 GError **error);
+
+/* Blocks. Bytes that can be had there, as vsm_peer_available_memory() tells, and all that there are. */
+bool vsm_peer_memory(VsmPeer *peer, uint64_t *ret_available, uint64_t *ret_total, GError **error);

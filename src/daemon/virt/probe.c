@@ -10,10 +10,10 @@
 #include "shared/error.h"
 
 /* What the kernel would give up counts, which virNodeGetFreeMemory() leaves out. libvirt's are KiB. */
-bool vsm_peer_available_memory(VsmPeer *peer, uint64_t *ret, GError **error) {
+bool vsm_peer_memory(VsmPeer *peer, uint64_t *ret_available, uint64_t *ret_total, GError **error) {
         virConnectPtr connection = vsm_peer_connection(peer);
         g_autofree virNodeMemoryStats *stats = NULL;
-        uint64_t sum = 0;
+        uint64_t sum = 0, total = 0;
         int n = 0;
 
         if (virNodeGetMemoryStats(connection, VIR_NODE_MEMORY_STATS_ALL_CELLS, NULL, &n, 0) < 0 || n <= 0)
@@ -28,14 +28,23 @@ bool vsm_peer_available_memory(VsmPeer *peer, uint64_t *ret, GError **error) {
                     strcmp(stats[i].field, VIR_NODE_MEMORY_STATS_BUFFERS) == 0 ||
                     strcmp(stats[i].field, VIR_NODE_MEMORY_STATS_CACHED) == 0)
                         sum += stats[i].value;
+                else if (strcmp(stats[i].field, VIR_NODE_MEMORY_STATS_TOTAL) == 0)
+                        total = stats[i].value;
 
-        *ret = sum * 1024;
+        *ret_available = sum * 1024;
+        *ret_total = total * 1024;
         return true;
 
 fail:
         vsm_virt_error_as(error, VSM_ERROR_FAILED, "Host '%s' does not tell how much memory it has",
                           vsm_peer_host(peer));
         return false;
+}
+
+bool vsm_peer_available_memory(VsmPeer *peer, uint64_t *ret, GError **error) {
+        uint64_t total;
+
+        return vsm_peer_memory(peer, ret, &total, error);
 }
 
 typedef struct Probe {

@@ -129,6 +129,11 @@ static bool has_value(virSecretPtr secret, bool *ret, GError **error) {
         return true;
 }
 
+/* Encrypted, or a line that nobody else is on. Asked of libvirt: it knows what it really made of the URI. */
+static bool is_secure(virConnectPtr connection) {
+        return virConnectIsSecure(connection) == 1;
+}
+
 typedef struct Copy {
         virConnectPtr there;
         const char *host;
@@ -161,7 +166,8 @@ static bool look_there(const Copy *copy, bool *ret, GError **error) {
         }
 
         *ret = secret;
-        if (!secret)
+        /* to be told whether it has a value is to be sent the value: not where others can read it */
+        if (!secret || !is_secure(copy->there))
                 return true;
 
         if (!has_value(secret, &value, error)) {
@@ -201,6 +207,14 @@ static bool copy_value(const Copy *copy, GError **error) {
         unsigned char *value;
         size_t size = 0;
         bool ok;
+
+        if (!is_secure(copy->there)) {
+                g_set_error(error, VSM_ERROR, VSM_ERROR_INCOMPATIBLE_PARAMETERS,
+                            "Secret %s would go to host '%s' over a connection that anybody on the way can read: "
+                            "define it there by hand, or use another AuthenticationType than 32770",
+                            copy->uuid, copy->host);
+                return false;
+        }
 
         xml = virSecretGetXMLDesc(copy->secret, 0);
         if (!xml) {
@@ -273,6 +287,27 @@ bool vsm_secrets_copy(
                         return false;
 
         return true;
+}
+
+const char* vsm_secret_obstacle(
+                virConnectPtr here,
+                virConnectPtr there,
+                const char *uuid,
+                const char *usage,
+                int type) {
+
+        g_autoptr(virSecret) secret = find(here, uuid, usage, type, NULL);
+        unsigned char *value;
+        size_t size = 0;
+        bool readable;
+
+        value = secret ? virSecretGetValue(secret, &size, 0) : NULL;
+        readable = value;
+        value_free(value, size);
+        if (!readable)
+                return "secret-missing";
+
+        return is_secure(there) ? NULL : "secret-in-clear";
 }
 
 /* ---- taking it back ---- */

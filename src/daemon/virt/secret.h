@@ -19,8 +19,9 @@ void vsm_secret_need_free(VsmSecretNeed *need);
 GPtrArray* vsm_secrets_from_xml(const char *xml, GError **error);
 
 /* Blocks. Sees to it that the other host has all of them with a value, under the same UUID and usage; what
- * is there already is left as it is. Each is written down before it is made. host: name of the other one,
- * for messages. When it fails, what was made so far is in the journal. */
+ * is there already is left as it is, and no value goes over a connection that others can read. Each is
+ * written down before it is made. host: name of the other one, for messages. When it fails, what was made so
+ * far is in the journal. */
 bool vsm_secrets_copy(
                 virConnectPtr here,
                 virConnectPtr there,
@@ -28,3 +29,12 @@ bool vsm_secrets_copy(
                 const char *xml,
                 const VsmJournal *journal,
                 GError **error);
+
+/* Blocks. Why the above would fail for one that the other host lacks, as the code of a reason; NULL: it would not.
+ * As a definition names it: by uuid, or by usage and type. */
+const char* vsm_secret_obstacle(
+                virConnectPtr here,
+                virConnectPtr there,
+                const char *uuid,
+                const char *usage,
+                int type);

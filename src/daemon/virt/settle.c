@@ -33,7 +33,8 @@ void vsm_settle_wait_for_job(VsmSettle *settle) {
                         vsm_domain_lookup(settle->source, settle->options->uuid, &domain, NULL) &&
                         (!domain || vsm_side_has_job(domain, &job, NULL));
 
-                if (known && !job)
+                /* A job in post-copy may stay as it is for ever: who waits for that one knows more of it. */
+                if (known && (!job || vsm_side_of(domain, VSM_HOST_HERE) == VSM_SIDE_POST_COPY))
                         return;
 
                 if (known)
@@ -183,10 +184,16 @@ static void report(
                 GError **error) {
 
         const char *name = settle->name ?: settle->options->uuid, *host = settle->options->destination->host;
+        bool stayed = verdict->outcome == VSM_MOVE_STAYED || verdict->outcome == VSM_MOVE_BUSY;
         g_autoptr(GString) text = g_string_new(NULL);
         int code = VSM_ERROR_FAILED;
 
-        if (verdict->outcome == VSM_MOVE_STAYED || verdict->outcome == VSM_MOVE_BUSY)
+        /* all that is said after it speaks as the source would */
+        if (settle->from)
+                g_string_append_printf(text, "System '%s' %s host '%s'; as seen from there", name,
+                                       stayed ? "was not brought home and stays on" : "was to come home from",
+                                       settle->from->host);
+        else if (stayed)
                 g_string_append_printf(text, "System '%s' stays on this host and was not moved to "
                                              "'%s'", name, host);
         else

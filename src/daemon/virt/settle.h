@@ -12,6 +12,8 @@ typedef struct VsmSettle {
         VsmVirt *virt;
         const VsmMoveOptions *options;
         const VsmMoveFacts *facts;
+        const VsmDestination *from;     /* the source is that host, and the other one is this host; NULL = this
+                                         * host is the source. "Here" is the source in all that follows */
         char *name;                     /* of the guest, for messages; NULL = its UUID */
 
         bool call_ok;
@@ -31,11 +33,14 @@ typedef struct VsmSettle {
         bool snapshots_there;           /* what is told of them here goes with the definition */
 } VsmSettle;
 
+void vsm_move_facts_clear(VsmMoveFacts *facts);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VsmMoveFacts, vsm_move_facts_clear)
+
 /* Frees what is owned. */
 void vsm_settle_clear(VsmSettle *settle);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VsmSettle, vsm_settle_clear)
 
-/* Blocks until libvirt here runs no job of the guest, or does not answer for a minute. */
+/* Blocks until libvirt here runs no job of the guest but one in post-copy, or does not answer for a minute. */
 void vsm_settle_wait_for_job(VsmSettle *settle);
 
 /* cause: what libvirt's call failed with, NULL when it did not or when it is not known. error is

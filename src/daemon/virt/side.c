@@ -14,7 +14,7 @@ static const char *const names[_VSM_SIDE_MAX] = {
         [VSM_SIDE_PAUSED]           = "paused",
         [VSM_SIDE_HANDED_OVER]      = "paused for its migration",
         [VSM_SIDE_INCOMING]         = "an incoming copy",
-        [VSM_SIDE_POST_COPY_FAILED] = "in a post-copy migration that failed",
+        [VSM_SIDE_POST_COPY] = "in post-copy, with its memory on two hosts",
         [VSM_SIDE_CRASHED]          = "crashed",
         [VSM_SIDE_STOPPING]         = "shutting down",
 };
@@ -29,11 +29,13 @@ static VsmSide side_from_paused(int reason, VsmHost host, bool outgoing) {
         case VIR_DOMAIN_PAUSED_MIGRATION:
                 return host == VSM_HOST_HERE || outgoing ? VSM_SIDE_HANDED_OVER : VSM_SIDE_INCOMING;
 
+        /* Here it is half of a guest, of which the other half runs: neither to be resumed nor removed. There it is
+         * one that leaves again. */
         case VIR_DOMAIN_PAUSED_POSTCOPY:
-                return VSM_SIDE_HANDED_OVER;
+                return host == VSM_HOST_HERE ? VSM_SIDE_POST_COPY : VSM_SIDE_HANDED_OVER;
 
         case VIR_DOMAIN_PAUSED_POSTCOPY_FAILED:
-                return VSM_SIDE_POST_COPY_FAILED;
+                return VSM_SIDE_POST_COPY;
 
         /* The other host's QEMU is being started for us. Here nobody would migrate such a guest. */
         case VIR_DOMAIN_PAUSED_STARTING_UP:
@@ -54,7 +56,7 @@ VsmSide vsm_side_from_state(int state, int reason, VsmHost host, bool outgoing) 
         switch (state) {
 
         case VIR_DOMAIN_RUNNING:
-                return reason == VIR_DOMAIN_RUNNING_POSTCOPY_FAILED ? VSM_SIDE_POST_COPY_FAILED :
+                return reason == VIR_DOMAIN_RUNNING_POSTCOPY_FAILED ? VSM_SIDE_POST_COPY :
                         VSM_SIDE_RUNNING;
 
         case VIR_DOMAIN_BLOCKED:
@@ -147,4 +149,15 @@ bool vsm_side_has_job(virDomainPtr domain, bool *ret, GError **error) {
 
         *ret = info.type != VIR_DOMAIN_JOB_NONE;
         return true;
+}
+
+bool vsm_side_has_run(virDomainPtr domain) {
+        int state, reason;
+
+        if (virDomainGetState(domain, &state, &reason, 0) < 0 || state != VIR_DOMAIN_SHUTOFF)
+                return false;
+
+        /* not one that libvirt could not start, and not one that was never tried */
+        return reason == VIR_DOMAIN_SHUTOFF_SHUTDOWN || reason == VIR_DOMAIN_SHUTOFF_DESTROYED ||
+                reason == VIR_DOMAIN_SHUTOFF_CRASHED || reason == VIR_DOMAIN_SHUTOFF_SAVED;
 }

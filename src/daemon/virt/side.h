@@ -14,7 +14,8 @@ typedef enum {
         VSM_SIDE_PAUSED,                /* by somebody, an I/O error, ...: anybody may resume it */
         VSM_SIDE_HANDED_OVER,           /* sent, paused for the last pass */
         VSM_SIDE_INCOMING,              /* being received, its CPUs have not run */
-        VSM_SIDE_POST_COPY_FAILED,
+        VSM_SIDE_POST_COPY,             /* here: sent in part, while it runs there; there: that failed. Its memory
+                                         * is on both hosts, and neither is worth anything alone */
         VSM_SIDE_CRASHED,
         VSM_SIDE_STOPPING,
         _VSM_SIDE_MAX,
@@ -43,6 +44,10 @@ bool vsm_side_look(
                 VsmSide *ret,
                 int *ret_reason,
                 GError **error);
+
+/* Blocks. It is off and has run, as far as libvirt there remembers: what it wrote is on its disks there, and nowhere
+ * else. A libvirt that was started anew since remembers nothing. */
+bool vsm_side_has_run(virDomainPtr domain);
 
 /* Blocks. Whether libvirt runs a job of the domain (a migration, a save, a dump, ...). */
 bool vsm_side_has_job(virDomainPtr domain, bool *ret, GError **error);

@@ -60,6 +60,18 @@ static bool error_is_no_job(int code) {
                 code == VIR_ERR_OPERATION_UNSUPPORTED;
 }
 
+/* Which half of it this is: libvirt's job does not say. What is written meanwhile is written there. */
+static void read_mode(virDomainPtr domain, VsmTransferStats *stats) {
+        int state = VIR_DOMAIN_NOSTATE, reason = 0;
+
+        if (virDomainGetState(domain, &state, &reason, 0) < 0 || state != VIR_DOMAIN_PAUSED)
+                return;
+
+        stats->post_copy = reason == VIR_DOMAIN_PAUSED_POSTCOPY || reason == VIR_DOMAIN_PAUSED_POSTCOPY_FAILED;
+        if (stats->post_copy)
+                stats->dirty_rate = 0;
+}
+
 bool vsm_stats_read(
                 virDomainPtr domain,
                 bool completed,
@@ -90,19 +102,17 @@ bool vsm_stats_read(
 
         virTypedParamsFree(params, n_params);
 
+        if (stats.active)
+                read_mode(domain, &stats);
+
         *ret = stats;
         if (ret_operation)
                 *ret_operation = operation;
         return true;
 }
 
-bool vsm_virt_sample(VsmVirt *virt, const char *uuid, VsmTransferStats *ret, GError **error) {
-        g_autoptr(virConnect) connection = NULL;
+bool vsm_stats_look(virConnectPtr connection, const char *uuid, VsmTransferStats *ret, GError **error) {
         g_autoptr(virDomain) domain = NULL;
-
-        connection = vsm_virt_ref_connection(virt, error);
-        if (!connection)
-                return false;
 
         if (!vsm_domain_lookup(connection, uuid, &domain, error))
                 return false;
@@ -115,14 +125,15 @@ bool vsm_virt_sample(VsmVirt *virt, const char *uuid, VsmTransferStats *ret, GEr
         return vsm_stats_read(domain, false, ret, NULL, error);
 }
 
-bool vsm_virt_abort(VsmVirt *virt, const char *uuid, bool *ret_running, GError **error) {
-        g_autoptr(virConnect) connection = NULL;
+bool vsm_virt_sample(VsmVirt *virt, const char *uuid, VsmTransferStats *ret, GError **error) {
+        g_autoptr(virConnect) connection = vsm_virt_ref_connection(virt, error);
+
+        return connection && vsm_stats_look(connection, uuid, ret, error);
+}
+
+bool vsm_stats_abort(virConnectPtr connection, const char *uuid, bool *ret_running, GError **error) {
         g_autoptr(virDomain) domain = NULL;
         VsmTransferStats stats = { 0 };
-
-        connection = vsm_virt_ref_connection(virt, error);
-        if (!connection)
-                return false;
 
         if (!vsm_domain_lookup(connection, uuid, &domain, error))
                 return false;
@@ -156,6 +167,12 @@ bool vsm_virt_abort(VsmVirt *virt, const char *uuid, bool *ret_running, GError *
         return true;
 }
 
+bool vsm_virt_abort(VsmVirt *virt, const char *uuid, bool *ret_running, GError **error) {
+        g_autoptr(virConnect) connection = vsm_virt_ref_connection(virt, error);
+
+        return connection && vsm_stats_abort(connection, uuid, ret_running, error);
+}
+
 bool vsm_virt_set_bandwidth(VsmVirt *virt, const char *uuid, uint64_t bandwidth, GError **error) {
         g_autoptr(virConnect) connection = NULL;
         g_autoptr(virDomain) domain = NULL;
@@ -172,6 +189,28 @@ bool vsm_virt_set_bandwidth(VsmVirt *virt, const char *uuid, uint64_t bandwidth,
         speed = bandwidth == 0 ? SPEED_UNLIMITED : MIN((bandwidth - 1) / MIB + 1, SPEED_UNLIMITED);
         if (virDomainMigrateSetMaxSpeed(domain, speed, 0) < 0) {
                 vsm_virt_error(error, "Cannot limit the migration's bandwidth");
+                return false;
+        }
+
+        /* Its second half has a limit of its own; one that cannot have a second half is refused, which is no loss. */
+        (void) virDomainMigrateSetMaxSpeed(domain, bandwidth == 0 ? 0 : speed, VIR_DOMAIN_MIGRATE_MAX_SPEED_POSTCOPY);
+        return true;
+}
+
+bool vsm_virt_start_post_copy(VsmVirt *virt, const char *uuid, GError **error) {
+        g_autoptr(virConnect) connection = NULL;
+        g_autoptr(virDomain) domain = NULL;
+
+        connection = vsm_virt_ref_connection(virt, error);
+        if (!connection)
+                return false;
+
+        domain = vsm_domain_find(connection, uuid, error);
+        if (!domain)
+                return false;
+
+        if (virDomainMigrateStartPostCopy(domain, 0) < 0) {
+                vsm_virt_error(error, "Cannot switch the migration to post-copy");
                 return false;
         }
 

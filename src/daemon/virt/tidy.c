@@ -9,7 +9,13 @@
 
 #define DIAL_USEC               (5 * G_USEC_PER_SEC)
 #define AUTOSTART_TRIES         3
-#define DOWNTIME_DEFAULT_MS     300     /* QEMU's */
+
+/* The address to which it was sent: a name may have got another one since. The move's own cancel is not
+ * heeded here, the truth is wanted after a cancel as well. */
+static VsmPeer* open_at(const VsmDestination *destination, const char *address, GError **error) {
+        return address ? vsm_peer_open_at(destination, address, DIAL_USEC, NULL, error) :
+                vsm_peer_open_dialled(destination, DIAL_USEC, NULL, error);
+}
 
 bool vsm_settle_need_source(VsmSettle *settle, GError **error) {
         if (settle->source && virConnectIsAlive(settle->source) != 1) {
@@ -17,7 +23,11 @@ bool vsm_settle_need_source(VsmSettle *settle, GError **error) {
                 settle->lost_source = true;
         }
 
-        if (!settle->source)
+        if (!settle->source && settle->from) {
+                g_autoptr(VsmPeer) peer = open_at(settle->from, settle->facts->address, error);
+
+                settle->source = peer ? vsm_peer_ref_connection(peer) : NULL;
+        } else if (!settle->source)
                 settle->source = vsm_virt_open_own(settle->virt, error);
 
         return settle->source;
@@ -32,16 +42,13 @@ bool vsm_settle_need_peer(VsmSettle *settle, GError **error) {
         if (settle->peer)
                 return true;
 
-        /* The address to which it was sent: a name may have got another one since. The move's own
-         * cancel is not heeded here, the truth is wanted after a cancel as well. */
-        settle->peer = settle->facts->address ?
-                vsm_peer_open_at(destination, settle->facts->address, DIAL_USEC, NULL, error) :
-                vsm_peer_open_dialled(destination, DIAL_USEC, NULL, error);
+        settle->peer = settle->from ? vsm_peer_here(settle->virt, destination->host, error) :
+                open_at(destination, settle->facts->address, error);
         return settle->peer;
 }
 
 static bool restore_downtime(VsmSettle *settle, GError **error) {
-        unsigned long long now = 0, former = settle->downtime != 0 ? settle->downtime : DOWNTIME_DEFAULT_MS;
+        unsigned long long now = 0, former = settle->downtime != 0 ? settle->downtime : VSM_DOWNTIME_DEFAULT_MS;
         g_autoptr(virDomain) domain = NULL;
 
         if (!settle->downtime_set)

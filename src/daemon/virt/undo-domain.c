@@ -155,6 +155,26 @@ bool vsm_undo_block_copy(const VsmUndo *undo, char **ret_told, GError **error) {
         return true;
 }
 
+/* Is off there, and what is there is older than what is here; else *ret_told says why. */
+static bool may_start_again(const VsmUndo *undo, VsmSide there, char **ret_told) {
+        const char *uuid = undo->effect->object;
+        g_autoptr(virDomain) domain = NULL;
+
+        if (!is_off(there)) {
+                *ret_told = g_strdup_printf("System '%s' is not started again: on the other host it is %s", uuid,
+                                            vsm_side_to_string(there));
+                return false;
+        }
+
+        if (there == VSM_SIDE_OFF && vsm_domain_lookup(undo->there, uuid, &domain, NULL) && domain &&
+            vsm_side_has_run(domain)) {
+                *ret_told = g_strdup_printf("System '%s' is not started again: it has run on the other host", uuid);
+                return false;
+        }
+
+        return true;
+}
+
 /* It must run once: there it is looked at first, and a host that cannot be asked may have it. */
 bool vsm_undo_shut_down(const VsmUndo *undo, char **ret_told, GError **error) {
         const char *uuid = undo->effect->object;
@@ -183,11 +203,8 @@ bool vsm_undo_shut_down(const VsmUndo *undo, char **ret_told, GError **error) {
                 return false;
         if (!is_settled(there))
                 return wait_for_side(there, error);
-        if (!is_off(there)) {
-                *ret_told = g_strdup_printf("System '%s' is not started again: on the other host it is %s", uuid,
-                                            vsm_side_to_string(there));
+        if (!may_start_again(undo, there, ret_told))
                 return true;
-        }
 
         domain = vsm_domain_find(undo->here, uuid, error);
         if (!domain)

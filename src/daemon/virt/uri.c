@@ -101,6 +101,21 @@ char* vsm_uri_control(const VsmDestination *destination, const char *address, GE
                           destination->port != 0 ? destination->port : -1, "/system", NULL, NULL);
 }
 
+bool vsm_uri_is_no_connection(const char *message, const char *address) {
+        static const char *const forms[] = { "unable to connect to server at '%s:",
+                                             "unable to connect to server at '[%s]:" };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(forms); i++) {
+                g_auto(GStrv) parts = g_strsplit(forms[i], "%s", 2);
+                g_autofree char *text = g_strconcat(parts[0], address, parts[1], NULL);
+
+                if (strstr(message, text))
+                        return true;
+        }
+
+        return false;
+}
+
 char* vsm_uri_migration(const char *address, GError **error) {
         if (!vsm_uri_is_address(address)) {
                 g_autofree char *shown = g_strescape(address ?: "", NULL);

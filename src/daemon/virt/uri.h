@@ -20,5 +20,9 @@ uint16_t vsm_uri_control_port(const VsmDestination *destination);
  * that; with neither it holds the address that answered. g_free() it. */
 char* vsm_uri_control(const VsmDestination *destination, const char *address, GError **error);
 
+/* libvirt could not connect to that address, as it says in message, so no byte has moved. It connects to a port of
+ * its own choice there, which something on the way may not let through although the control port is open. */
+bool vsm_uri_is_no_connection(const char *message, const char *address);
+
 /* Where the memory goes: tcp://address, no port and no path, libvirt appends the port. */
 char* vsm_uri_migration(const char *address, GError **error);

@@ -68,6 +68,7 @@ typedef enum {
         VSM_VIRT_DOMAIN_CHANGED,        /* look at it again (it may be gone) */
         VSM_VIRT_DOMAIN_INCOMING,       /* changed, and it arrives from another host */
         VSM_VIRT_DOMAIN_HANDED_OVER,    /* changed: the source's CPUs were stopped by a migration */
+        VSM_VIRT_DOMAIN_POST_COPY,      /* the same, and the other host's run while memory still moves */
         VSM_VIRT_DOMAIN_CRASHED,        /* changed, and it was a crash; a QEMU that died is only CHANGED:
                                          * libvirt says the same when an incoming one is given up */
         VSM_VIRT_MIGRATION_ITERATION,   /* a pass over the memory began; see iteration */
@@ -108,8 +109,8 @@ char** vsm_virt_bridges(VsmVirt *virt, GError **error);
 bool vsm_virt_set_autostart(VsmVirt *virt, const char *uuid, bool autostart, GError **error);
 
 /* Blocks. Puts our policy into the domain's metadata, live and in its definition; policy is a
- * checked a{sv} of the contract's keys, an empty one removes it. As with the autostart mark, libvirt
- * waits 30 s and refuses (VSM_ERROR_TIMEOUT) while a migration of the domain runs. */
+ * checked a{sv} of the contract's keys, an empty one removes it. VSM_ERROR_INVALID_STATE while libvirt runs a
+ * job of the domain, a migration above all. */
 bool vsm_virt_set_policy(VsmVirt *virt, const char *uuid, GVariant *policy, GError **error);
 
 /* Blocks, as long as libvirt needs to remove its volumes. Removes a planned system: the volumes that were made
@@ -128,6 +129,7 @@ typedef struct VsmTransferStats {
         unsigned iteration;             /* as QEMU counts: not reset between migrations of one QEMU */
         unsigned downtime;              /* ms; expected while it runs, real in the completed ones */
         unsigned throttle;              /* percent, of auto-converge */
+        bool post_copy;                 /* the other host's CPUs run, and the rest of the memory follows */
 } VsmTransferStats;
 
 /* Blocks, a few ms; seconds while libvirt ends the domain's QEMU. Statistics of the running job. No
@@ -141,6 +143,13 @@ bool vsm_virt_abort(VsmVirt *virt, const char *uuid, bool *ret_running, GError *
 /* Blocks. bandwidth in bytes/s, rounded up to MiB/s, 0 = no limit. */
 bool vsm_virt_set_bandwidth(VsmVirt *virt, const char *uuid, uint64_t bandwidth, GError **error);
 bool vsm_virt_set_max_downtime(VsmVirt *virt, const char *uuid, unsigned ms, GError **error);
+
+/* What a hypervisor has for the longest pause until it is told another. */
+#define VSM_DOWNTIME_DEFAULT_MS 300
+
+/* Blocks. From here on the guest runs there, and memory that it misses is fetched. Only while its memory
+ * moves, in a migration that was begun with leave for it. */
+bool vsm_virt_start_post_copy(VsmVirt *virt, const char *uuid, GError **error);
 
 /* ---- another host ---- */
 
@@ -201,6 +210,12 @@ bool vsm_peer_probe(const VsmDestination *destination, uint64_t deadline, uint64
 
 /* ---- moving ---- */
 
+typedef enum {
+        VSM_POST_COPY_NEVER,
+        VSM_POST_COPY_AUTO,             /* where both hosts can; somebody else decides when */
+        VSM_POST_COPY_NOW,              /* the same, and without it the move fails */
+} VsmPostCopy;
+
 typedef struct VsmMoveOptions {
         char uuid[VSM_UUID_SIZE];
         uint64_t job;                   /* whose move it is: number in our mark; 0 = of none */
@@ -214,6 +229,8 @@ typedef struct VsmMoveOptions {
         uint16_t throttle_magnitude;    /* CIM's CPUCappingMagnitude: 0 normal, 1 low, 2 high */
         unsigned max_downtime;          /* ms, 0 = the hypervisor's */
         unsigned connections;           /* 0 = one */
+        char *not_allowed;              /* AllowedHosts, where the destination is none of them; for checks; NULL = is */
+        VsmPostCopy post_copy;
 } VsmMoveOptions;
 
 /* What copy holds is forgotten, not freed. */
@@ -228,6 +245,7 @@ typedef enum {
         VSM_MOVE_STAYED,                /* runs here as before: see error for why it did not go */
         VSM_MOVE_BUSY,                  /* stayed: somebody else's job of it was running */
         VSM_MOVE_LOST,                  /* runs on neither: shut down meanwhile, or worse; see error */
+        VSM_MOVE_MEMORY_LOST,           /* in post-copy, and one of the two halves of its memory is gone: see error */
         VSM_MOVE_TWICE,                 /* ran on both: the copy here was paused; see error */
         VSM_MOVE_UNKNOWN,               /* the other host could not be asked and ours does not run it */
 } VsmMoveOutcome;
@@ -272,6 +290,9 @@ VsmMoveOutcome vsm_move_run(VsmMove *move, const VsmMoveHooks *hooks, VsmTransfe
  * reference. Empty when nothing was, as when the call itself failed. */
 GVariant* vsm_move_reasons(VsmMove *move);
 
+/* Any thread. One more of the table of reasons, with what is filled in; nothing after the first NULL counts. */
+void vsm_move_add_reason(VsmMove *move, const char *code, const char *first, const char *second, const char *third);
+
 /* Any thread, returns at once: dials stop, a call not yet made is not made. A running libvirt job
  * needs vsm_move_abort() besides. */
 void vsm_move_cancel(VsmMove *move);
@@ -282,6 +303,13 @@ bool vsm_move_is_cancelled(VsmMove *move);
 /* Any thread, returns at once: libvirt said that this host's CPUs were stopped for it. From then on the
  * guest may run there, and settling acts on that. */
 void vsm_move_handed_over(VsmMove *move);
+
+/* Any thread. Libvirt was given leave for post-copy: after started(), and until it turns out that it cannot. After a
+ * restart of the daemon, as was asked for. */
+bool vsm_move_may_post_copy(VsmMove *move);
+
+/* Blocks, a few ms. Switches to post-copy; not if it was cancelled. */
+bool vsm_move_start_post_copy(VsmMove *move, GError **error);
 
 /* Blocks, a few ms. How far it is: vsm_virt_sample(), or what its own thread told last. */
 bool vsm_move_sample(VsmMove *move, VsmTransferStats *ret, GError **error);
@@ -394,13 +422,34 @@ bool vsm_virt_shutdown(VsmVirt *virt, const char *uuid, uint64_t deadline, VsmCa
 
 /* ---- coming home ---- */
 
+/* Blocks. Bytes of memory that can be had on this host: free, buffers and caches. */
+bool vsm_virt_available_memory(VsmVirt *virt, uint64_t *ret, GError **error);
+
+/* Blocks, minutes maybe: the long lane. Starts a guest of this host that is off, from its saved image if it has one. One
+ * that runs, or is paused, stays as it is. */
+bool vsm_virt_start(VsmVirt *virt, const char *uuid, GError **error);
+
+/* What became of a guest that left this host for that one. */
+typedef enum {
+        VSM_AWAY_GONE,                  /* not there any more: moved on, or removed */
+        VSM_AWAY_OFF,                   /* there, and neither running nor paused */
+        VSM_AWAY_BUSY,                  /* libvirt there runs a job of it */
+        VSM_AWAY_ACTIVE,
+} VsmAwayState;
+
+/* Blocks. *ret_info is NULL when it is gone. */
+bool vsm_peer_look_away(VsmPeer *peer, const char *uuid, VsmAwayState *ret, VsmDomainInfo **ret_info, GError **error);
+
 typedef struct VsmFetchOptions {
         char uuid[VSM_UUID_SIZE];
         VsmDestination *from;           /* where it is */
         VsmDestination *home;           /* this host, as that one's libvirt has to call it; its addresses stand in addresses */
-        bool autostart;                 /* the mark it had here before it left */
+        bool autostart;                 /* the mark it had here before it left: it gets it back, if it has lost it */
+        uint64_t bandwidth;             /* bytes/s, 0 = no limit */
+        bool compression;
 } VsmFetchOptions;
 
+/* All, and what it points to, is copied. */
 typedef struct VsmFetch VsmFetch;       /* as VsmMove: references, cancel and sample from any thread */
 
 VsmFetch* vsm_fetch_new(VsmVirt *virt, const VsmFetchOptions *options);
@@ -410,7 +459,19 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VsmFetch, vsm_fetch_unref)
 
 /* Blocks to the end of it: the long lane. Opens the libvirt where the guest is and has that one migrate it to us, then
  * finds out what is true on both hosts. VSM_MOVE_MOVED: it runs here. VSM_MOVE_STAYED: there. VSM_MOVE_LOST: on neither,
- * as when somebody has moved it on. */
-VsmMoveOutcome vsm_fetch_run(VsmFetch *fetch, VsmTransferStats *ret_stats, GError **error);
+ * as when somebody has moved it on. Of hooks, prepared, started and returned are called; the address in facts is that of
+ * the host where it is. */
+VsmMoveOutcome vsm_fetch_run(VsmFetch *fetch, const VsmMoveHooks *hooks, VsmTransferStats *ret_stats, GError **error);
+
+/* Blocks, as run does, after a restart of the daemon: with the facts that were written down. */
+VsmMoveOutcome vsm_fetch_resume(VsmFetch *fetch, const VsmMoveFacts *facts, VsmTransferStats *ret_stats, GError **error);
+
+/* As those of VsmMove. */
+GVariant* vsm_fetch_reasons(VsmFetch *fetch);
 void vsm_fetch_cancel(VsmFetch *fetch);
+bool vsm_fetch_is_cancelled(VsmFetch *fetch);
+
+/* Block, seconds when the other host does not answer: over a connection of their own. As those of VsmMove. */
 bool vsm_fetch_sample(VsmFetch *fetch, VsmTransferStats *ret, GError **error);
+bool vsm_fetch_abort(VsmFetch *fetch, GError **error);
+bool vsm_fetch_kill_incoming(VsmFetch *fetch, GError **error);

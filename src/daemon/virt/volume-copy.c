@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "daemon/virt/patience.h"
 #include "daemon/virt/volume-copy.h"
 #include "daemon/virt/volume.h"
 #include "shared/error.h"
@@ -15,6 +16,9 @@ typedef struct Copy {
         bool holes; /* the other end makes holes; else they are written as zeroes */
         char *buffer;
         uint64_t done;
+        const VsmCopyHooks *hooks;
+        uint64_t limit, paced; /* bytes/s, and bytes that were read under it */
+        int64_t since;         /* when it began to hold */
         const char *path, *to_path;
 } Copy;
 
@@ -54,8 +58,27 @@ static bool copy_hole(Copy *copy, GError **error) {
         return true;
 }
 
-static bool copy_all(Copy *copy, VsmCancel *cancel, VsmCopyProgress progress, void *userdata,
-                     GError **error) {
+/* Sleeps until n more bytes are due. Holes cost nothing. A limit that changes counts from then on. */
+static void keep_pace(Copy *copy, size_t n, VsmCancel *cancel) {
+        uint64_t limit = copy->hooks->limit ? copy->hooks->limit(copy->hooks->userdata) : 0;
+        int64_t due;
+
+        if (limit != copy->limit) {
+                copy->limit = limit;
+                copy->since = g_get_monotonic_time();
+                copy->paced = 0;
+        }
+
+        if (limit == 0)
+                return;
+
+        copy->paced += n;
+        due = copy->since + (int64_t) ((double) copy->paced / (double) limit * G_USEC_PER_SEC);
+        if (due > g_get_monotonic_time())
+                (void) vsm_wait_sleep((uint64_t) (due - g_get_monotonic_time()), cancel);
+}
+
+static bool copy_all(Copy *copy, VsmCancel *cancel, GError **error) {
         for (;;) {
                 int n;
 
@@ -80,10 +103,11 @@ static bool copy_all(Copy *copy, VsmCancel *cancel, VsmCopyProgress progress, vo
                         if (!write_all(copy, copy->buffer, (size_t) n, error))
                                 return false;
                         copy->done += (uint64_t) n;
+                        keep_pace(copy, (size_t) n, cancel);
                 }
 
-                if (progress)
-                        progress(copy->done, userdata);
+                if (copy->hooks->progress)
+                        copy->hooks->progress(copy->done, copy->hooks->userdata);
         }
 }
 
@@ -161,11 +185,11 @@ static virStorageVolPtr find(virConnectPtr connection, const char *path, bool *r
 }
 
 bool vsm_volume_copy(virConnectPtr from, const char *path, virConnectPtr to, const char *to_path,
-                     VsmCancel *cancel, VsmCopyProgress progress, void *userdata, GError **error) {
+                     const VsmCopyHooks *hooks, VsmCancel *cancel, GError **error) {
         bool is_file, to_is_file;
         g_autoptr(virStorageVol) source = find(from, path, &is_file, error);
         g_autoptr(virStorageVol) target = source ? find(to, to_path, &to_is_file, error) : NULL;
-        Copy copy = {.path = path, .to_path = to_path};
+        Copy copy = {.hooks = hooks, .path = path, .to_path = to_path};
         bool ok;
 
         if (!target)
@@ -175,8 +199,7 @@ bool vsm_volume_copy(virConnectPtr from, const char *path, virConnectPtr to, con
         copy.holes = to_is_file;
         copy.buffer = g_malloc(PIECE);
 
-        ok = start(&copy, source, target, error) && copy_all(&copy, cancel, progress, userdata, error) &&
-             finish(&copy, error);
+        ok = start(&copy, source, target, error) && copy_all(&copy, cancel, error) && finish(&copy, error);
         copy_clear(&copy);
         if (!ok)
                 return false;

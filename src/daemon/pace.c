@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* One move owns the link, the next is set up and held: see pace.h. A second destination gets one of its own after
+ * a trial: what goes through with one is measured, then with two; less than a clear gain, and the second is held
+ * again. Measured is only while as many transfer as are to, so that starts and ends do not count; the measure
+ * may span several moves. Nothing here calls anybody. */
+
+#include <string.h>
+
+#include "daemon/pace.h"
+
+#define SECOND ((uint64_t) G_USEC_PER_SEC)
+
+#define STALL_TIME (3 * SECOND)         /* without a byte: does not own the link any more */
+#define MEASURE_TIME (3 * SECOND / 2)
+#define SETTLE_TIME (SECOND / 2)        /* streams that begin need a moment to have their share */
+#define TRIAL_PAUSE (60 * SECOND)       /* after a trial that brought nothing; then twice that, and so on */
+#define TRIAL_PAUSE_MAX (960 * SECOND)
+#define GAIN_NUM 115                    /* what a second lane has to bring, in percent of what was */
+#define SLACK_NUM 85                    /* of what a trial in vain had: below, other lanes move, and it is repeated */
+#define IDLE_PERCENT 50                 /* of what the link has shown: who uses less leaves room for another */
+#define RATE_WINDOW (2 * SECOND)
+#define RATE_SAMPLES 64
+#define SAMPLE_GAP (SECOND / 20)
+
+typedef struct Seen {
+        uint64_t processed;
+        uint64_t progress;              /* when a byte was seen last, or the move was first seen, or released */
+        uint64_t released;              /* number of the release; 0 = started so */
+        uint64_t since, since_bytes;    /* of the window of its own rate */
+        uint64_t rate;                  /* bytes/s of the last full window; 0 = not known */
+        bool held, alive;
+} Seen;
+
+typedef struct Sample {
+        uint64_t time, total;
+} Sample;
+
+struct VsmPace {
+        unsigned limit;
+        GHashTable *seen;               /* job -> Seen */
+        unsigned width;                 /* so many at a time own the link, the one on trial with them */
+        bool trial;
+        uint64_t next_trial, pause, releases;
+
+        uint64_t now, total;            /* bytes of all */
+        unsigned owning;                /* since the last look */
+        uint64_t measured, bytes;       /* while as many owned the link as are to */
+        uint64_t settled;               /* no measure before */
+        uint64_t base;                  /* bytes/s before the trial; 0 = not known */
+        uint64_t failed;                /* bytes/s in the last trial, if it was in vain */
+        uint64_t peak;                  /* most that was ever seen */
+
+        Sample samples[RATE_SAMPLES];
+        unsigned n_samples;
+};
+
+VsmPace* vsm_pace_new(unsigned limit) {
+        VsmPace *pace = g_new0(VsmPace, 1);
+
+        pace->limit = limit;
+        pace->seen = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
+        pace->width = 1;
+        pace->pause = TRIAL_PAUSE;
+        return pace;
+}
+
+void vsm_pace_free(VsmPace *pace) {
+        if (!pace)
+                return;
+
+        g_hash_table_unref(pace->seen);
+        g_free(pace);
+}
+
+void vsm_pace_set_limit(VsmPace *pace, unsigned limit) {
+        pace->limit = limit;
+}
+
+/* ---- what is seen ---- */
+
+static uint64_t per_second(uint64_t bytes, uint64_t time) {
+        return time > 0 ? (uint64_t) ((double) bytes * G_USEC_PER_SEC / time) : 0;
+}
+
+static Seen* seen_get(const VsmPace *pace, uint64_t job) {
+        return g_hash_table_lookup(pace->seen, &job);
+}
+
+/* alone: nobody else takes of the link, so what it takes is what it can. */
+static void look_at_one(VsmPace *pace, const VsmPaceMove *move, bool alone, uint64_t now) {
+        Seen *seen = seen_get(pace, move->job);
+
+        if (!seen) {
+                seen = g_new0(Seen, 1);
+                *seen = (Seen) { .processed = move->processed, .progress = now, .since = now, .held = move->held };
+                g_hash_table_insert(pace->seen, g_memdup2(&move->job, sizeof(move->job)), seen);
+        }
+
+        seen->alive = true;
+        if (move->processed > seen->processed) {
+                pace->total += move->processed - seen->processed;
+                seen->since_bytes += move->processed - seen->processed;
+                seen->progress = now;
+        }
+
+        if (seen->held != move->held) {
+                seen->held = move->held;
+                seen->progress = now;
+                seen->rate = 0;
+        }
+
+        if (!alone || seen->held || !move->transferring) {
+                seen->since = now;
+                seen->since_bytes = 0;
+        } else if (now - seen->since >= MEASURE_TIME) {
+                seen->rate = per_second(seen->since_bytes, now - seen->since);
+                seen->since = now;
+                seen->since_bytes = 0;
+        }
+
+        seen->processed = move->processed;
+}
+
+static gboolean is_gone(gpointer key, gpointer value, gpointer userdata) {
+        Seen *seen = value;
+        bool gone = !seen->alive;
+
+        (void) key;
+        (void) userdata;
+        seen->alive = false;
+        return gone;
+}
+
+/* Has the link to itself, or will as soon as it is set up. One in its last pass needs it no more; one that stalls, or
+ * that takes little of it, does not keep others from it. */
+static bool owns(const VsmPace *pace, const VsmPaceMove *move, uint64_t now) {
+        const Seen *seen = seen_get(pace, move->job);
+
+        if (move->held || (move->transferring && move->last_pass))
+                return false;
+
+        if (now - seen->progress >= STALL_TIME)
+                return false;
+
+        return seen->rate == 0 || pace->width > 1 || seen->rate >= pace->peak / 100 * IDLE_PERCENT;
+}
+
+static unsigned count_owners(const VsmPace *pace, const VsmPaceMove *moves, size_t n_moves, uint64_t now,
+                             bool transferring) {
+        unsigned n = 0;
+
+        for (size_t i = 0; i < n_moves; i++)
+                n += owns(pace, &moves[i], now) && (!transferring || moves[i].transferring);
+
+        return n;
+}
+
+static void measure_reset(VsmPace *pace, uint64_t now) {
+        pace->measured = pace->bytes = 0;
+        pace->settled = now + SETTLE_TIME;
+}
+
+static void take_sample(VsmPace *pace, uint64_t now) {
+        if (pace->n_samples > 0 && now - pace->samples[pace->n_samples - 1].time < SAMPLE_GAP)
+                return;
+
+        while (pace->n_samples == RATE_SAMPLES ||
+               (pace->n_samples > 2 && now - pace->samples[1].time >= RATE_WINDOW))
+                memmove(pace->samples, pace->samples + 1, --pace->n_samples * sizeof(Sample));
+
+        pace->samples[pace->n_samples++] = (Sample) { now, pace->total };
+}
+
+uint64_t vsm_pace_rate(const VsmPace *pace) {
+        const Sample *first = pace->samples, *last = first + pace->n_samples - 1;
+
+        return pace->n_samples < 2 ? 0 : per_second(last->total - first->total, last->time - first->time);
+}
+
+static void look(VsmPace *pace, const VsmPaceMove *moves, size_t n_moves, uint64_t now) {
+        uint64_t before = pace->total, elapsed = pace->now > 0 ? now - pace->now : 0;
+        unsigned owning = 0, transferring = 0;
+
+        for (size_t i = 0; i < n_moves; i++)
+                transferring += moves[i].transferring && !moves[i].held;
+        for (size_t i = 0; i < n_moves; i++)
+                look_at_one(pace, &moves[i], transferring == 1, now);
+        g_hash_table_foreach_remove(pace->seen, is_gone, NULL);
+
+        owning = count_owners(pace, moves, n_moves, now, true);
+        if (owning == pace->width && pace->owning == pace->width && pace->now >= pace->settled) {
+                pace->measured += elapsed;
+                pace->bytes += pace->total - before;
+        } else if (owning != pace->owning)
+                pace->settled = now + (pace->trial ? SETTLE_TIME : 0);
+
+        pace->owning = owning;
+        pace->now = now;
+        take_sample(pace, now);
+
+        if (pace->measured < MEASURE_TIME)
+                return;
+
+        pace->peak = MAX(pace->peak, per_second(pace->bytes, pace->measured));
+        if (!pace->trial) {
+                pace->base = per_second(pace->bytes, pace->measured);
+                measure_reset(pace, now);
+        }
+}
+
+/* ---- what is to be done ---- */
+
+/* Moves at one step, and who waits. */
+typedef struct View {
+        const VsmPaceMove *moves;
+        size_t n_moves;
+        const unsigned *waiting;
+        size_t n_lanes;
+        unsigned next_lane;
+        uint64_t now;
+} View;
+
+static bool lane_owned(const VsmPace *pace, const View *view, unsigned lane) {
+        for (size_t i = 0; i < view->n_moves; i++)
+                if (view->moves[i].lane == lane && owns(pace, &view->moves[i], view->now))
+                        return true;
+
+        return false;
+}
+
+static bool lane_held(const View *view, unsigned lane) {
+        for (size_t i = 0; i < view->n_moves; i++)
+                if (view->moves[i].lane == lane && view->moves[i].held)
+                        return true;
+
+        return false;
+}
+
+static unsigned count_held(const View *view) {
+        unsigned n = 0;
+
+        for (size_t i = 0; i < view->n_moves; i++)
+                n += view->moves[i].held;
+
+        return n;
+}
+
+/* Whether it could still turn out that a second lane brings more. */
+static bool may_try(const VsmPace *pace, const View *view) {
+        if (pace->trial || view->n_lanes <= pace->width)
+                return false;
+
+        return view->now >= pace->next_trial || pace->base < pace->failed / 100 * SLACK_NUM;
+}
+
+/* The next by the plan, if its lane will do, else the lane with most to come. n_lanes: none. */
+static unsigned choose_lane(const VsmPace *pace, const View *view, bool avoid_owned, bool avoid_held) {
+        unsigned best = (unsigned) view->n_lanes;
+
+        for (unsigned lane = 0; lane < view->n_lanes; lane++) {
+                if (view->waiting[lane] == 0 || (avoid_owned && lane_owned(pace, view, lane)) ||
+                    (avoid_held && lane_held(view, lane)))
+                        continue;
+
+                if (lane == view->next_lane)
+                        return lane;
+                if (best == view->n_lanes || view->waiting[lane] > view->waiting[best])
+                        best = lane;
+        }
+
+        return best;
+}
+
+/* The first that is held, on a lane that nobody owns; ready: only one that is set up. */
+static const VsmPaceMove* choose_held(const VsmPace *pace, const View *view, bool ready) {
+        for (size_t i = 0; i < view->n_moves; i++)
+                if (view->moves[i].held && (!ready || view->moves[i].transferring) &&
+                    !lane_owned(pace, view, view->moves[i].lane))
+                        return &view->moves[i];
+
+        return NULL;
+}
+
+static VsmPaceStep release(VsmPace *pace, const VsmPaceMove *move) {
+        seen_get(pace, move->job)->released = ++pace->releases;
+        return (VsmPaceStep) { .what = VSM_PACE_RELEASE, .lane = move->lane, .job = move->job };
+}
+
+static VsmPaceStep start(const View *view, unsigned lane, bool held) {
+        if (lane == view->n_lanes)
+                return (VsmPaceStep) { .what = VSM_PACE_NOTHING };
+
+        return (VsmPaceStep) { .what = VSM_PACE_START, .lane = lane, .held = held };
+}
+
+static VsmPaceStep fill(VsmPace *pace, const View *view) {
+        const VsmPaceMove *held = choose_held(pace, view, false);
+
+        if (held)
+                return release(pace, held);
+        if (view->n_moves >= pace->limit)
+                return (VsmPaceStep) { .what = VSM_PACE_NOTHING };
+
+        return start(view, choose_lane(pace, view, true, false), false);
+}
+
+static VsmPaceStep prepare(VsmPace *pace, const View *view) {
+        unsigned lane = 0;
+
+        if (pace->trial || view->n_moves >= pace->limit || count_held(view) >= pace->width)
+                return (VsmPaceStep) { .what = VSM_PACE_NOTHING };
+
+        /* one for a lane that is still to be tried, else what the plan says; of several lanes each has its own */
+        lane = may_try(pace, view) ? choose_lane(pace, view, true, true) : (unsigned) view->n_lanes;
+        if (lane == view->n_lanes)
+                lane = choose_lane(pace, view, false, pace->width > 1);
+
+        return start(view, lane, true);
+}
+
+static bool try_begin(VsmPace *pace, const View *view, VsmPaceStep *ret) {
+        const VsmPaceMove *held = NULL;
+
+        if (!may_try(pace, view) || pace->base == 0)
+                return false;
+
+        held = choose_held(pace, view, true);
+        if (!held)
+                return false;
+
+        *ret = release(pace, held);
+        pace->trial = true;
+        pace->width++;
+        measure_reset(pace, view->now);
+        return true;
+}
+
+static const VsmPaceMove* last_released(const VsmPace *pace, const View *view) {
+        const VsmPaceMove *last = NULL;
+        uint64_t number = 0;
+
+        for (size_t i = 0; i < view->n_moves; i++) {
+                const Seen *seen = seen_get(pace, view->moves[i].job);
+
+                if (seen->released >= number && owns(pace, &view->moves[i], view->now)) {
+                        number = seen->released;
+                        last = &view->moves[i];
+                }
+        }
+
+        return last;
+}
+
+/* true: the trial is over, and one has to be held again. */
+static bool try_end(VsmPace *pace, const View *view, VsmPaceStep *ret) {
+        uint64_t rate = per_second(pace->bytes, pace->measured);
+        const VsmPaceMove *last = NULL;
+
+        if (!pace->trial || pace->measured < MEASURE_TIME)
+                return false;
+
+        pace->trial = false;
+        measure_reset(pace, view->now);
+        if (rate > pace->base / 100 * GAIN_NUM) {
+                pace->base = rate;
+                pace->failed = 0;
+                return false;
+        }
+
+        pace->width--;
+        pace->failed = rate;
+        pace->next_trial = view->now + pace->pause;
+        pace->pause = MIN(pace->pause * 2, TRIAL_PAUSE_MAX);
+        last = last_released(pace, view);
+        if (!last || count_owners(pace, view->moves, view->n_moves, view->now, false) <= pace->width)
+                return false;
+
+        *ret = (VsmPaceStep) { .what = VSM_PACE_HOLD, .lane = last->lane, .job = last->job };
+        return true;
+}
+
+VsmPaceStep vsm_pace_next(VsmPace *pace, const VsmPaceMove *moves, size_t n_moves, const unsigned *waiting,
+                          size_t n_lanes, unsigned next_lane, uint64_t now) {
+
+        const View view = {
+                .moves = moves, .n_moves = n_moves, .waiting = waiting, .n_lanes = n_lanes, .next_lane = next_lane,
+                .now = now,
+        };
+        VsmPaceStep step = {};
+
+        look(pace, moves, n_moves, now);
+
+        if (try_end(pace, &view, &step))
+                return step;
+
+        if (count_owners(pace, moves, n_moves, now, false) < pace->width) {
+                step = fill(pace, &view);
+                if (step.what != VSM_PACE_NOTHING)
+                        return step;
+        }
+
+        if (try_begin(pace, &view, &step))
+                return step;
+
+        return prepare(pace, &view);
+}
