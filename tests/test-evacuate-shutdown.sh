@@ -75,7 +75,15 @@ all_here() {
   [ "$(guest_hosts busy) $(guest_hosts steady) $(guest_hosts passing)" = "A A A" ]
 }
 
+# The service's own /proc is a new one, in which a container shows the machine's boot id and never another one.
+see_boots() {
+  host_write A /etc/systemd/system/vsmd.service.d/test-boot-id.conf <<<$'[Service]\nProtectProc=default\nProcSubset=all'
+  at_exit 'lab run A rm -rf /etc/systemd/system/vsmd.service.d; lab run A systemctl daemon-reload'
+  host_run A systemctl daemon-reload
+}
+
 hosts_setup "$@"
+see_boots
 know_all
 configure 'PowerOff=evacuate' 'Reboot=evacuate' 'Halt=evacuate' 'KExec=evacuate'
 host_run A systemctl enable --now vsm-evacuate.service
