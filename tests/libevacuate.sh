@@ -35,6 +35,17 @@ client() { # HOST ARGUMENTS...
   host_run "$1" vsmctl "${@:2}" >out 2>err </dev/null || status=$?
 }
 
+# All of them boot at the same time.
+start_all() { # HOST NAME...
+  local name
+  for name in "${@:2}"; do
+    guest_start "$1" "$name" --ws 8 --rate 0 --no-wait
+  done
+  for name in "${@:2}"; do
+    wait_console "$name" 0 '^VSM full' 60
+  done
+}
+
 ### JSON: what vsmctl and busctl print
 
 # busctl wraps each variant: {"type": ..., "data": ...}

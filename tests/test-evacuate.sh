@@ -12,8 +12,7 @@
 
 # Asks for it, and nothing else happens.
 planned() {
-  client A --json evacuate --plan
-  assert_eq "$status" 0 "vsmctl evacuate --plan ($(head -n 3 err))"
+  as_user A alice vsmctl --json evacuate --plan >out
   plan_id=$(json '[o["PlanID"]]' <out)
   plan=$(plan_lines 'o["Plan"]' <out)
   assert_ne "$plan_id" "" "PlanID"
@@ -36,8 +35,8 @@ destinations() {
 
 # By a user who is allowed to, and by no other
 users() {
-  polkit_allow A alice '\.evacuate$'
-  assert_fails_with AccessDenied as_user A bob gdbus call --system --dest "$VSM_NAME" --object-path "$VSM_ROOT" \
+  # a plan is his who asked for it
+  assert_fails_with 'AccessDenied|InteractiveAuthorizationRequired' as_user A bob gdbus call --system --dest "$VSM_NAME" --object-path "$VSM_ROOT" \
     --method "$VSM_NAME.Manager.Evacuate" "{'PlanID': <'$plan_id'>}"
   assert_eq "$(draining A)" "false 2" "what is refused changes nothing"
   job=$(as_user A alice gdbus call --system --dest "$VSM_NAME" --object-path "$VSM_ROOT" \
@@ -56,11 +55,11 @@ assert_incoming_refused() {
 leaving() {
   assert_eq "$(draining A)" "true 9" "it drains"
   assert_eq "$(job_plan A "$job")" "$plan" "the plan that was shown is the one that runs"
-  wait_prop A "$job" "$EVACUATION" Jobs '^1 ' >/dev/null
+  wait_prop A "$job" "$EVACUATION" Jobs '^[1-3] ' >/dev/null
   assert_incoming_refused
   assert_refused InvalidState A "$VSM_ROOT" "$VSM_NAME.Manager.Evacuate" '@a{sv} {}'
   assert_refused InvalidState A "$VSM_ROOT" "$VSM_NAME.Manager.BringBack" '@a{sv} {}'
-  assert_fails_with "job/?.*${job##*/}" host_run A gdbus call --system --dest "$VSM_NAME" --object-path "$VSM_ROOT" \
+  assert_fails_with "[Jj]ob.*\b${job##*/}\b" host_run A gdbus call --system --dest "$VSM_NAME" --object-path "$VSM_ROOT" \
     --method "$VSM_NAME.Manager.Evacuate" '@a{sv} {}'
   assert_refused InvalidState A "$VSM_ROOT" "$VSM_NAME.MigrateVirtualSystemToHost" "$(system_path A three)" \
     "$(host_name B)" '@a{sv} {}' '@a{sv} {}' '@aa{sv} []'
@@ -157,18 +156,7 @@ cancelled() {
 }
 
 wait_moving() {
-  wait_service A 30 someone_moves
-}
-
-someone_moves() {
-  states | grep -q '^2$'
-}
-
-states() {
-  local name
-  for name in one two three; do
-    system_prop A "$name" MigrationState
-  done
+  wait_prop A "$VSM_ROOT" "$VSM_NAME" ActiveVirtualSystemMigrationCount '^[1-9]' 30 >/dev/null
 }
 
 away_count() {
@@ -181,12 +169,15 @@ away_count() {
 
 hosts_setup "$@"
 know_all
-guest_start A one
-guest_start A two --transient
-guest_start A three
-guest_start B foreign
+# they write nothing: libvirt samples so few pages of a small guest that one of them looks like more than the link carries
+guest_start A two --ws 8 --rate 0 --transient --no-wait
+guest_start B foreign --ws 8 --rate 0 --no-wait
+start_all A one three
+wait_tick two
+wait_tick foreign
 limit_bandwidth A 2
 
+polkit_allow A alice '\.(evacuate|check)$'
 planned
 ok "a plan is shown, with its reasons, and nothing is done"
 users
