@@ -127,7 +127,8 @@ static void test_quiesce_alone(Place *place, const void *data G_GNUC_UNUSED) {
 
 /* It ends with the boot, unless it is to be kept; and it is nothing without its state. */
 static void test_draining(Place *place, const void *data G_GNUC_UNUSED) {
-        VsmServiceFacts facts = { .enabled = VSM_ENABLED_STATE_QUIESCE, .draining = true, .drain_boot_id = (char*) "one" };
+        VsmServiceFacts facts = { .enabled = VSM_ENABLED_STATE_QUIESCE, .draining = true, .drain_boot_id = (char*) "one",
+                                  .before_draining = VSM_ENABLED_STATE_DISABLED };
         VsmStoredText enabled = { (char*) "EnabledState", (char*) "2" };
         VsmServiceFacts back;
 
@@ -135,6 +136,7 @@ static void test_draining(Place *place, const void *data G_GNUC_UNUSED) {
         back = read_facts(place, NULL);
         g_assert_true(back.draining);
         g_assert_false(back.keep_draining);
+        g_assert_cmpuint(back.before_draining, ==, VSM_ENABLED_STATE_DISABLED);
         g_assert_true(vsm_service_facts_drain_holds(&back, "one"));
         g_assert_false(vsm_service_facts_drain_holds(&back, "two"));
         vsm_service_facts_clear(&back);

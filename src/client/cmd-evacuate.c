@@ -193,8 +193,8 @@ static int evacuate(VsmClient *client, const VsmEvacuateArguments *arguments, bo
 
 /* ---- when the host goes down ---- */
 
-/* The service has begun by itself when the shutdown was announced, maybe. NULL: it has not. */
-static char* find_running(VsmClient *client, GError **error) {
+/* The evacuation or bring-back that runs; NULL without error: none does. */
+static char* find_running(VsmClient *client, uint64_t *ret_type, GError **error) {
         g_autoptr(JsonObject) objects = vsm_client_get_objects(client, error);
         g_autoptr(GPtrArray) jobs = NULL;
 
@@ -205,12 +205,43 @@ static char* find_running(VsmClient *client, GError **error) {
         for (guint i = 0; i < jobs->len; i++) {
                 JsonObject *job = jobs->pdata[i];
 
-                if (vsm_object_get_uint(job, "JobType") == VSM_JOB_TYPE_EVACUATION &&
+                *ret_type = vsm_object_get_uint(job, "JobType");
+                if ((*ret_type == VSM_JOB_TYPE_EVACUATION || *ret_type == VSM_JOB_TYPE_BRING_BACK) &&
                     !vsm_job_state_is_final((uint16_t) vsm_object_get_uint(job, "JobState")))
                         return g_strdup(vsm_object_get_string(job, "Path"));
         }
 
         return NULL;
+}
+
+/* True: ret_status is what came of one that was under way, and that was all there is to do. The service has begun by
+ * itself when the shutdown was announced, maybe; those that are on their way home would only have to leave again. */
+static bool end_running(VsmClient *client, int *ret_status) {
+        g_autoptr(VsmFollow) follow = NULL;
+        g_autofree char *job = NULL;
+        GError *error = NULL;
+        uint64_t type = 0;
+
+        job = find_running(client, &type, &error);
+        if (job)
+                follow = vsm_follow_new(client, &error);
+        if (error) {
+                *ret_status = vsm_client_fail(client, error);
+                return true;
+        }
+        if (!job)
+                return false;
+
+        if (type == VSM_JOB_TYPE_BRING_BACK) {
+                g_autoptr(sd_bus_message) reply = NULL;
+
+                /* it may just have ended */
+                reply = vsm_client_call_method(client, job, VSM_INTERFACE_JOB, "RequestStateChange", NULL, "qt",
+                                               (uint16_t) 5, (uint64_t) 0);
+        }
+
+        *ret_status = vsm_follow_run(follow, job);
+        return type == VSM_JOB_TYPE_EVACUATION;
 }
 
 static GVariant* build_at_shutdown(const VsmAtShutdown *shutdown) {
@@ -227,24 +258,18 @@ static GVariant* build_at_shutdown(const VsmAtShutdown *shutdown) {
 
 /* For a unit that is stopped. No plan is shown first: time is short, and nobody is there to read it. */
 static int at_shutdown(VsmClient *client) {
-        g_autoptr(VsmFollow) follow = NULL;
         g_autoptr(GVariant) options = NULL;
-        g_autofree char *job = NULL;
         GError *error = NULL;
         VsmAtShutdown shutdown;
+        int status;
 
         if (!vsm_client_connect(client, &error) || !vsm_at_shutdown_decide(client->bus, &shutdown, &error))
                 return vsm_client_fail(client, error);
         if (shutdown.kind == VSM_SHUTDOWN_NONE || shutdown.action == VSM_SHUTDOWN_LEAVE)
                 return VSM_EXIT_SUCCESS;
 
-        job = find_running(client, &error);
-        if (job)
-                follow = vsm_follow_new(client, &error);
-        if (error)
-                return vsm_client_fail(client, error);
-        if (job)
-                return vsm_follow_run(follow, job);
+        if (end_running(client, &status))
+                return status;
 
         options = build_at_shutdown(&shutdown);
         return run(client, "Evacuate", options, true);

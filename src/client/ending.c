@@ -106,6 +106,27 @@ static void print_text(const Ending *e, const char *command) {
         g_printerr("%s", leftovers);
 }
 
+/* One that is told with information only is no failure: it had come home before, say. */
+static bool is_left(JsonObject *leftover) {
+        JsonArray *reasons = vsm_object_get_array(leftover, "Reasons");
+        guint n = reasons ? json_array_get_length(reasons) : 0;
+
+        for (guint i = 0; i < n; i++)
+                if (vsm_object_get_uint(json_array_get_object_element(reasons, i), "PerceivedSeverity") !=
+                    VSM_SEVERITY_INFORMATION)
+                        return true;
+
+        return n == 0;
+}
+
+static bool any_left(JsonArray *leftovers) {
+        for (guint i = 0; leftovers && i < json_array_get_length(leftovers); i++)
+                if (is_left(json_array_get_object_element(leftovers, i)))
+                        return true;
+
+        return false;
+}
+
 int vsm_ending_tell(VsmClient *client, const char *path, const VsmProgressState *state) {
         g_autofree char *command = vsm_client_command(client);
         g_auto(Ending) e = {};
@@ -116,6 +137,5 @@ int vsm_ending_tell(VsmClient *client, const char *path, const VsmProgressState 
         else
                 print_text(&e, command);
 
-        return e.success && (!e.leftovers || json_array_get_length(e.leftovers) == 0) ? VSM_EXIT_SUCCESS :
-                                                                                       VSM_EXIT_FAILED;
+        return e.success && !any_left(e.leftovers) ? VSM_EXIT_SUCCESS : VSM_EXIT_FAILED;
 }

@@ -36,9 +36,10 @@ bool vsm_draining_load(VsmManager *manager, GError **error) {
         /* it was emptied for this boot */
         facts->draining = false;
         g_clear_pointer(&facts->drain_boot_id, g_free);
-        facts->enabled = VSM_ENABLED_STATE_ENABLED;
+        facts->enabled = facts->before_draining;
         facts->changed = vsm_now_realtime();
-        facts->quiesce = 0;
+        if (facts->enabled != VSM_ENABLED_STATE_QUIESCE)
+                facts->quiesce = 0;
         vsm_log(LOG_NOTICE, "The host was booted again: it is not being emptied any more.");
         return vsm_service_facts_write(manager->store, facts, error);
 }

@@ -11,7 +11,8 @@ bool vsm_draining(VsmManager *manager);
 typedef void (*VsmDrained)(VsmManager *manager, const GError *error, void *userdata);
 
 /* keep: also after the next boot. done is called when it is written down and the hook's file is as it has to be, or with
- * what failed; nothing is changed then. Ending it puts the service back to Enabled. */
+ * what failed; nothing is changed then. Ending it gives the service the state back that it
+ * had before. */
 void vsm_draining_set(VsmManager *manager, bool draining, bool keep, VsmDrained done, void *userdata);
 
 /* ---- for service-state.c ---- */

@@ -46,8 +46,10 @@ typedef struct Lock {
 
 typedef enum {
         LEAVING_NOT,
+        LEAVING_WAITS,                  /* for the end of a bring-back */
         LEAVING_STARTS,
         LEAVING_RUNS,
+        LEAVING_CALLED_OFF,             /* while it started */
 } Leaving;
 
 struct VsmLogind {
@@ -59,6 +61,7 @@ struct VsmLogind {
         bool going_down;
         bool drained;                   /* by ourselves, on the way down */
         Leaving leaving;
+        uint64_t unit_limit;            /* µs */
 };
 
 /* ---- locks ---- */
@@ -121,43 +124,56 @@ static void on_drained(VsmManager *manager, const GError *error, void *userdata)
         let_go(manager->logind);
 }
 
-/* limit: of the unit. */
-static void leave(VsmLogind *logind, uint64_t limit) {
+static void drain(VsmLogind *logind) {
+        vsm_draining_set(logind->manager, true, false, on_drained, NULL);
+}
+
+static void evacuate(VsmLogind *logind) {
         VsmManager *manager = logind->manager;
-        const VsmShutdownPolicy *policy = vsm_settings_shutdown_policy(manager);
+        VsmEvacuationOptions *options = g_new0(VsmEvacuationOptions, 1);
         g_autoptr(GError) error = NULL;
-        VsmEvacuationOptions *options;
 
-        logind->drained = !vsm_draining(manager);
-        if (!vsm_shutdown_policy_always_evacuates(policy)) {
-                vsm_draining_set(manager, true, false, on_drained, NULL);
-                return;
-        }
-
-        options = g_new0(VsmEvacuationOptions, 1);
-        options->fallback = policy->fallback;
-        options->deadline = vsm_shutdown_time(limit, TARGET_LIMIT_USEC);
+        options->fallback = vsm_settings_shutdown_policy(manager)->fallback;
+        options->deadline = vsm_shutdown_time(logind->unit_limit, TARGET_LIMIT_USEC);
 
         logind->leaving = LEAVING_STARTS;
-        if (vsm_evacuation_start(manager, options, &error))
+        if (vsm_evacuation_start(manager, options, &error) || vsm_evacuation_running(manager))
                 return;
 
-        /* one runs already, or libvirt is away; the unit looks again when it is stopped */
+        /* the unit looks again when it is stopped; nobody comes in meanwhile */
         vsm_log(LOG_NOTICE, "The host goes down, and no evacuation is begun now: %s", error->message);
-        if (!vsm_evacuation_running(manager))
-                let_go(logind);
+        drain(logind);
+}
+
+static void stop(VsmJob *job, bool kill) {
+        if (job->cancel && job->cancellable)
+                job->cancel(job, kill);
+}
+
+static void leave(VsmLogind *logind) {
+        VsmManager *manager = logind->manager;
+        VsmJob *job = vsm_evacuation_running(manager);
+
+        logind->drained = !vsm_draining(manager);
+        if (!vsm_shutdown_policy_always_evacuates(vsm_settings_shutdown_policy(manager)))
+                drain(logind);
+        else if (job && job->type == VSM_JOB_TYPE_BRING_BACK) {
+                /* those that are on their way home would only have to leave again */
+                logind->leaving = LEAVING_WAITS;
+                stop(job, true);
+        } else
+                evacuate(logind);
 }
 
 static int on_limit(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         VsmLogind *logind = userdata;
-        uint64_t limit = UINT64_MAX;
 
         logind->limit = sd_bus_slot_unref(logind->limit);
         if (!sd_bus_message_is_method_error(reply, NULL) && sd_bus_message_enter_container(reply, 'v', "t") > 0)
-                (void) sd_bus_message_read(reply, "t", &limit);
+                (void) sd_bus_message_read(reply, "t", &logind->unit_limit);
 
         if (logind->going_down)
-                leave(logind, limit);
+                leave(logind);
         return 1;
 }
 
@@ -166,10 +182,11 @@ static void go_down(VsmLogind *logind) {
                 return;
 
         vsm_log(LOG_NOTICE, "The host goes down, and vsm-evacuate.service is active.");
+        logind->unit_limit = UINT64_MAX;
         if (!logind->limit &&
             sd_bus_call_method_async(logind->bus, &logind->limit, SYSTEMD_NAME, BARRIER_PATH, PROPERTIES, "Get",
                                      on_limit, logind, "ss", SYSTEMD_SERVICE, "TimeoutStopUSec") < 0)
-                leave(logind, UINT64_MAX);
+                leave(logind);
 }
 
 /* Somebody has taken the shutdown back. What is under way arrives; nobody else leaves, and this host takes guests
@@ -178,13 +195,17 @@ static void stay_up(VsmLogind *logind) {
         VsmJob *job = vsm_evacuation_running(logind->manager);
 
         logind->limit = sd_bus_slot_unref(logind->limit);
-        if (logind->leaving != LEAVING_NOT && job && job->cancel && job->cancellable)
-                job->cancel(job, false);
+        if (logind->leaving == LEAVING_STARTS && !job)
+                logind->leaving = LEAVING_CALLED_OFF;
+        else {
+                if (logind->leaving != LEAVING_NOT && job)
+                        stop(job, false);
+                logind->leaving = LEAVING_NOT;
+        }
+
         if (logind->drained)
                 vsm_draining_set(logind->manager, false, false, NULL, NULL);
-
         logind->drained = false;
-        logind->leaving = LEAVING_NOT;
 }
 
 static int on_prepare(sd_bus_message *signal, void *userdata, sd_bus_error *error) {
@@ -241,6 +262,19 @@ static int on_barrier_changed(sd_bus_message *signal, void *userdata, sd_bus_err
 
 /* ---- life ---- */
 
+static void look_at_leaving(VsmLogind *logind, VsmJob *job) {
+        if (logind->leaving == LEAVING_WAITS && !job)
+                evacuate(logind);
+        else if (logind->leaving == LEAVING_STARTS && job)
+                logind->leaving = LEAVING_RUNS;
+        else if (logind->leaving == LEAVING_RUNS && !job)
+                let_go(logind);
+        else if (logind->leaving == LEAVING_CALLED_OFF && job) {
+                logind->leaving = LEAVING_NOT;
+                stop(job, false);
+        }
+}
+
 void vsm_logind_update(VsmManager *manager) {
         VsmLogind *logind = manager->logind;
         bool busy;
@@ -253,10 +287,7 @@ void vsm_logind_update(VsmManager *manager) {
         lock_want(logind, &logind->block, busy);
         lock_want(logind, &logind->sleep, busy);
 
-        if (logind->leaving == LEAVING_STARTS && vsm_evacuation_running(manager))
-                logind->leaving = LEAVING_RUNS;
-        else if (logind->leaving == LEAVING_RUNS && !vsm_evacuation_running(manager))
-                let_go(logind);
+        look_at_leaving(logind, vsm_evacuation_running(manager));
 
         if (!logind->going_down)
                 lock_want(logind, &logind->delay, logind->barrier);

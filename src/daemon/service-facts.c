@@ -15,7 +15,7 @@
 #define KEY_DRAINING  "Draining"
 
 #define QUIESCE_TYPE  "(tttus)"
-#define DRAINING_TYPE "(bs)"            /* keep_draining, drain_boot_id */
+#define DRAINING_TYPE "(bsq)"           /* keep_draining, drain_boot_id, before_draining */
 
 void vsm_service_facts_clear(VsmServiceFacts *facts) {
         g_clear_pointer(&facts->owner, g_free);
@@ -51,7 +51,7 @@ bool vsm_service_facts_write(VsmStore *store, const VsmServiceFacts *facts, GErr
                                               facts->owner_uid, facts->owner ?: ""));
         if (facts->draining)
                 draining = print(g_variant_new(DRAINING_TYPE, (gboolean) facts->keep_draining,
-                                               facts->drain_boot_id ?: ""));
+                                               facts->drain_boot_id ?: "", facts->before_draining));
 
         const VsmStoredText texts[] = {
                 { (char*) KEY_ENABLED, enabled },
@@ -89,7 +89,9 @@ static bool read_draining(const char *text, VsmServiceFacts *facts) {
                 return false;
 
         g_free(facts->drain_boot_id);
-        g_variant_get(value, DRAINING_TYPE, &keep, &facts->drain_boot_id);
+        g_variant_get(value, DRAINING_TYPE, &keep, &facts->drain_boot_id, &facts->before_draining);
+        if (!is_state(facts->before_draining))
+                facts->before_draining = VSM_ENABLED_STATE_ENABLED;
         facts->draining = true;
         facts->keep_draining = keep;
         return true;

@@ -21,6 +21,7 @@ typedef struct VsmServiceFacts {
         bool draining;
         bool keep_draining;             /* also in another boot than this one */
         char *drain_boot_id;            /* in which it began; NULL = it does not drain */
+        uint16_t before_draining;       /* enabled, as it will be again */
 } VsmServiceFacts;
 
 void vsm_service_facts_clear(VsmServiceFacts *facts);

@@ -243,9 +243,11 @@ static void work_out_request(VsmServiceChange *t, uint64_t now) {
                 next->deadline = now + t->timeout;
 }
 
+/* Afterwards it is as it was before: what an administrator has disabled stays so. */
 static void work_out_drain(VsmServiceChange *t, uint64_t now) {
         VsmServiceFacts *next = &t->next;
-        uint16_t enabled = t->draining ? VSM_ENABLED_STATE_QUIESCE : VSM_ENABLED_STATE_ENABLED;
+        uint16_t before = next->draining ? next->before_draining : next->enabled;
+        uint16_t enabled = t->draining ? VSM_ENABLED_STATE_QUIESCE : before;
 
         end_drain(next);
         if (next->enabled != enabled) {
@@ -254,13 +256,15 @@ static void work_out_drain(VsmServiceChange *t, uint64_t now) {
         }
 
         if (!t->draining) {
-                next->quiesce = 0;
+                if (enabled != VSM_ENABLED_STATE_QUIESCE)
+                        next->quiesce = 0;
                 return;
         }
 
         next->draining = true;
         next->keep_draining = t->keep;
         next->drain_boot_id = g_strdup(t->manager->boot_id);
+        next->before_draining = before;
 }
 
 /* What the facts will be. false: there is nothing to do. */
