@@ -95,7 +95,7 @@ others() {
   call B "$VSM_ROOT" "$VSM_NAME" ModifyServiceSettings 'a{sv}' 1 EnableVirtualSystemMigration b true >/dev/null
   killed=$(HELD=1 migrate A mail B)
   wait_job A "$killed" '^4$'
-  host_run A systemctl kill --signal=KILL vsmd.service
+  host_run A systemctl kill --kill-who=main --signal=KILL vsmd.service
   assert_true "started again" wait_until 20 prop A "$killed" "$VSM_NAME.Job" JobState
   wait_job A "$killed" '^4$'
   call A "$killed" "$VSM_NAME.Job.Transfer" SetParameters 'a{sv}' 1 Bandwidth q 1000

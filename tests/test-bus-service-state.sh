@@ -77,7 +77,7 @@ gone() { # JOB
 }
 
 restart_hard() {
-  host_run A systemctl kill --signal=KILL vsmd.service
+  host_run A systemctl kill --kill-who=main --signal=KILL vsmd.service
   assert_true "started again" wait_until 20 service EnabledState
 }
 

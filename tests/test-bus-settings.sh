@@ -99,7 +99,7 @@ files_and_restart() {
   assert_eq "$(setting MaximumActiveVirtualSystemMigration)" 5 "what was set is kept, over the file"
   assert_eq "$(setting EnableCompression)" true "what was not set is the file's"
   modify 1 MaximumActiveVirtualSystemMigration u 4
-  host_run A systemctl kill --signal=KILL vsmd.service
+  host_run A systemctl kill --kill-who=main --signal=KILL vsmd.service
   assert_true "started again" wait_until 20 setting HistoryLimit
   assert_eq "$(setting MaximumActiveVirtualSystemMigration)" 4 "kept over a kill"
   assert_eq "$(setting HistoryLimit)" 78 "this too"

@@ -109,7 +109,7 @@ note_before() {
 
 ### faults
 
-fault_kill() { host_run A systemctl kill --signal=KILL vsmd.service; }
+fault_kill() { host_run A systemctl kill --kill-who=main --signal=KILL vsmd.service; }
 fault_restart() { host_run A systemctl restart vsmd.service; }
 fault_libvirt_a() { restart_libvirtd A; }
 fault_libvirt_b() { restart_libvirtd B; }

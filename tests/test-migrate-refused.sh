@@ -78,7 +78,7 @@ at_destination() {
 
 # The file speaks for itself, and is mended.
 without_daemon() {
-  host_run B systemctl kill --signal=KILL vsmd.service
+  host_run B systemctl kill --kill-who=main --signal=KILL vsmd.service
   host_run B systemctl stop vsmd.service
   assert_fails_with "$(sentence)" host_run A virsh -q migrate --live --p2p --domain web "$(host_uri B)"
   host_run B rm -f "$REFUSE"

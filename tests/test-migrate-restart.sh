@@ -11,7 +11,7 @@
 JOB='^(7|8|9|10|32768)$'
 
 kill_service() {
-  host_run A systemctl kill --signal=KILL vsmd.service
+  host_run A systemctl kill --kill-who=main --signal=KILL vsmd.service
 }
 
 # The job that somebody knows by its path is the same one afterwards.

@@ -91,7 +91,7 @@ by_hand() { # FROM TO
 killed() {
   local job
   job=$(by_hand A B)
-  host_run A systemctl kill --signal=KILL vsmd.service
+  host_run A systemctl kill --kill-who=main --signal=KILL vsmd.service
   wait_service A 30 prop A "$VSM_ROOT" "$VSM_NAME" Status
   wait_post_copy A "$job" web
   assert_eq "$(system_prop A web MigrationJob)" "$job" "the job is the one of before"

@@ -80,7 +80,7 @@ frozen() {
 service_killed() {
   local job
   job=$(hold A web B)
-  host_run A systemctl kill --signal=KILL vsmd.service
+  host_run A systemctl kill --kill-who=main --signal=KILL vsmd.service
   host_run A virsh -q migrate-setspeed --domain web --bandwidth 1000
   wait_until 20 host_run A busctl get-property "$VSM_NAME" "$job" "$VSM_NAME.Job" JobState
   assert_moved A "$job"
@@ -94,7 +94,7 @@ service_killed() {
 service_killed_and_failed() {
   local job
   job=$(hold A web B)
-  host_run A systemctl kill --signal=KILL vsmd.service
+  host_run A systemctl kill --kill-who=main --signal=KILL vsmd.service
   host_run A virsh -q domjobabort --domain web
   wait_until 20 host_run A busctl get-property "$VSM_NAME" "$job" "$VSM_NAME.Job" JobState
   assert_stayed "$job" 10 5

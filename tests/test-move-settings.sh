@@ -188,7 +188,7 @@ killed() {
   job=$(start_move A "$uuid" "$(host_name B)" "$LIVE, 'Bandwidth': <uint16 1>" \
     "'ElementName': <'other'>, 'AutomaticStart': <true>" "$(network_to "$MAC" "$ODD_NETWORK")")
   wait_system A "$uuid" MigrationState '^2$'
-  host_run A systemctl kill --signal=KILL vsmd.service
+  host_run A systemctl kill --kill-who=main --signal=KILL vsmd.service
   wait_until 20 host_run A busctl get-property "$VSM_NAME" "$job" "$VSM_NAME.Job" JobState
   host_run A virsh -q migrate-setspeed --domain "$uuid" --bandwidth 1000
   assert_moved A "$job"

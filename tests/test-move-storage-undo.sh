@@ -49,7 +49,7 @@ killed() {
   local job before
   before=$(on_host)
   job=$(hold "$(disk_to '*' '' other)")
-  host_run A systemctl kill --signal=KILL vsmd.service
+  host_run A systemctl kill --kill-who=main --signal=KILL vsmd.service
   wait_until 20 host_run A busctl get-property "$VSM_NAME" "$job" "$VSM_NAME.Job" JobState
   assert_stayed "$job" 10 5 "$before"
 }
@@ -62,7 +62,7 @@ killed_half_way() {
   # shellcheck disable=SC2016 # for the shell over there
   host_run A sh -ec 'for disk in hda hdb; do virsh -q blockjob --domain web --path $disk --bandwidth 1000; done'
   wait_until 20 host_run A virsh -q blockjob --domain web --path hda --pivot
-  host_run A systemctl kill --signal=KILL vsmd.service
+  host_run A systemctl kill --kill-who=main --signal=KILL vsmd.service
   wait_until 20 host_run A busctl get-property "$VSM_NAME" "$job" "$VSM_NAME.Job" JobState
   assert_moved A "$job"
   where=$'hda /srv/other/one.qcow2\nhdb /srv/other/b.raw'

@@ -143,7 +143,7 @@ libvirtd_restarted_here() {
 # libvirt goes on without us; the same job sees its end. What else can be killed when: rough/faults.
 service_killed() {
   hold_disks
-  host_run A systemctl kill --signal=KILL vsmd.service
+  host_run A systemctl kill --kill-who=main --signal=KILL vsmd.service
   wait_job A "$job" '^(3|4)$'
   cancel
   assert_undone web 8 4
@@ -155,7 +155,7 @@ service_killed_early() {
   lab link A rate 8mbit
   job=$(move A web B)
   wait_until 20 volume_made || fail "a volume is made"
-  host_run A systemctl kill --signal=KILL vsmd.service
+  host_run A systemctl kill --kill-who=main --signal=KILL vsmd.service
   wait_job A "$job" '^(4|10)$'
   state=$(job_prop A "$job" JobState)
   [ "$state" = 10 ] || cancel
@@ -180,7 +180,7 @@ there_is_off() {
   lab link A rate unlimited
   assert_guest_on_a web
   assert_ne "$(host_run B ls /srv/disks)" "" "they cannot be removed yet"
-  host_run A systemctl kill --signal=KILL vsmd.service
+  host_run A systemctl kill --kill-who=main --signal=KILL vsmd.service
   host_run B systemctl start libvirtd-tcp.socket libvirtd-tls.socket libvirtd.service vsmd.service
   wait_until 150 no_volumes_there || fail "volumes are removed when the host is back"
   assert_no_leftovers B

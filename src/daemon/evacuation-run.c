@@ -38,6 +38,33 @@ VsmEvacuee* vsm_evacuation_run_find(VsmEvacuationRun *run, const char *uuid) {
         return NULL;
 }
 
+/* A reference; NULL when nothing is planned for it. */
+static GVariant* find_entry(GVariant *plan, const char *uuid) {
+        g_autofree char *path = vsm_evacuation_system_path(uuid);
+
+        for (size_t i = 0; i < g_variant_n_children(plan); i++) {
+                g_autoptr(GVariant) entry = g_variant_get_child_value(plan, i);
+                const char *system = "";
+
+                (void) g_variant_lookup(entry, "System", "&o", &system);
+                if (g_str_equal(system, path))
+                        return g_steal_pointer(&entry);
+        }
+
+        return NULL;
+}
+
+/* What an earlier run of the daemon planned is shown on; those that wait are planned anew all the same. */
+static void take_recorded_plan(VsmEvacuationRun *run) {
+        for (guint i = 0; i < run->evacuees->len; i++) {
+                VsmEvacuee *evacuee = run->evacuees->pdata[i];
+
+                evacuee->entry = find_entry(run->record->plan, evacuee->leaver->uuid);
+                if (evacuee->entry)
+                        (void) g_variant_lookup(evacuee->entry, "Order", "u", &evacuee->order);
+        }
+}
+
 static GHashTable* reasons_table(void) {
         return g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_variant_unref);
 }
@@ -60,6 +87,7 @@ VsmEvacuationRun* vsm_evacuation_run_new(VsmJob *job, VsmEvacuationOptions *opti
         for (guint i = 0; i < run->record->leavers->len; i++)
                 (void) vsm_evacuation_run_add(run, run->record->leavers->pdata[i]);
 
+        take_recorded_plan(run);
         run->plan_wanted = true;
         run->shown = planned;
         return run;
@@ -412,7 +440,7 @@ static void step(VsmEvacuationRun *run) {
                 end(run);
 }
 
-/* ---- from outside ---- */
+/* ---- the beginning ---- */
 
 void vsm_evacuation_run_begin(VsmJob *job) {
         VsmEvacuationRun *run = job->evacuation->run;
@@ -440,112 +468,4 @@ void vsm_evacuation_run_begin(VsmJob *job) {
         vsm_job_set_phase(job, VSM_PHASE_PREPARING);
         if (!run->cancel)
                 vsm_job_set_state(job, VSM_JOB_STATE_STARTING);
-}
-
-typedef struct CancelTask {
-        VsmTask task;
-        VsmStore *store;
-        uint64_t job;
-        bool kill;
-} CancelTask;
-
-/* Store lane. */
-static void cancel_run(VsmTask *task) {
-        CancelTask *t = (CancelTask*) task;
-
-        (void) vsm_store_job_cancel(t->store, t->job, t->kill ? 5 : 4, &task->error);
-}
-
-static void cancel_done(VsmTask *task, void *userdata) {
-        if (task->error)
-                vsm_log(LOG_ERR, "Cannot write the cancel of job %" PRIu64 " down: %s", ((CancelTask*) task)->job,
-                        task->error->message);
-}
-
-static void keep_cancel(VsmJob *job, bool kill) {
-        CancelTask *t = vsm_task_new(CancelTask, cancel_run, cancel_done, NULL);
-
-        t->store = job->manager->store;
-        t->job = job->number;
-        t->kill = kill;
-        vsm_worker_push(job->manager->worker, VSM_LANE_STORE, &t->task);
-}
-
-void vsm_evacuation_run_cancel(VsmJob *job, bool kill) {
-        VsmEvacuationRun *run = job->evacuation->run;
-
-        if (!run || run->ending)
-                return;
-
-        /* before the end of any child that it brings about */
-        keep_cancel(job, kill);
-
-        run->cancel = true;
-        run->kill |= kill;
-        vsm_job_set_cancellable(job, false);
-        vsm_job_set_state(job, VSM_JOB_STATE_SHUTTING_DOWN);
-        vsm_evacuation_run_wake(run);
-}
-
-static VsmEvacuee* evacuee_of(const VsmJob *child, VsmEvacuationRun **ret) {
-        VsmJob *parent = vsm_job_find(child->manager, child->parent);
-
-        *ret = parent && parent->evacuation ? parent->evacuation->run : NULL;
-        return *ret ? vsm_evacuation_run_find(*ret, child->system_uuid) : NULL;
-}
-
-void vsm_evacuation_child_ended(VsmJob *child) {
-        VsmEvacuationRun *run;
-        VsmEvacuee *evacuee = evacuee_of(child, &run);
-
-        if (evacuee && evacuee->state == VSM_EVACUEE_MOVING)
-                vsm_evacuee_child_ended(run, evacuee, child);
-}
-
-void vsm_evacuation_child_refused(VsmJob *child, const GError *error) {
-        VsmEvacuationRun *run;
-        VsmEvacuee *evacuee = evacuee_of(child, &run);
-
-        if (!evacuee)
-                return;
-
-        evacuee->job = NULL;
-        evacuee->state = VSM_EVACUEE_WAITING;
-        vsm_evacuation_run_replan(run);
-}
-
-void vsm_evacuation_child_moved(VsmJob *child) {
-        VsmEvacuationRun *run;
-
-        if (evacuee_of(child, &run))
-                vsm_evacuation_run_wake(run);
-}
-
-void vsm_evacuation_systems_changed(VsmManager *manager) {
-        VsmJob *job = vsm_evacuation_running(manager);
-
-        if (job && job->evacuation->run)
-                vsm_evacuation_run_wake(job->evacuation->run);
-}
-
-void vsm_evacuation_run_adopt(VsmJob *parent, VsmJob *child) {
-        VsmEvacuationRun *run = parent->evacuation->run;
-        VsmEvacuee *evacuee = vsm_evacuation_run_find(run, child->system_uuid);
-
-        if (!evacuee) {
-                VsmLeaver *leaver = vsm_leaver_new(child->system_uuid, child->system_name);
-
-                g_ptr_array_add(run->record->leavers, leaver);
-                evacuee = vsm_evacuation_run_add(run, leaver);
-        }
-        if (evacuee->state == VSM_EVACUEE_ENDED)
-                return;
-
-        g_free(evacuee->host);
-        evacuee->host = g_strdup(child->request->destination);
-        evacuee->state = VSM_EVACUEE_MOVING;
-        evacuee->job = child;
-        /* one that ended while nobody was there: the same follows from it */
-        if (!vsm_job_is_unfinished(child))
-                vsm_evacuee_child_ended(run, evacuee, child);
 }

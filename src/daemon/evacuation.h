@@ -7,8 +7,13 @@
 /* The evacuation of this host: a parent job, a child job for each guest that moves. Bus thread only.
  *
  *      evacuation.c            the parent job: accepted, run, ended; its interface Job.Evacuation
- *      evacuation-plan.c       facts of guests and hosts, collected on workers, into a plan (plan.h); PlanID
- *      evacuation-run.c        children started and held as pace.h says; what failed goes elsewhere, then down its chain
+ *      evacuation-methods.c    PlanEvacuation and Evacuate
+ *      evacuation-plan.c       facts of guests and hosts, collected on workers, into a plan (plan.h)
+ *      evacuation-place.c      what stands against a guest at a host, and the plan as it is told
+ *      evacuation-run.c        one that runs: looks at all guests, and does what is next
+ *      evacuation-next.c       what is next: a plan, a start as pace.h says, who lies still
+ *      evacuation-guest.c      one guest: its child job, elsewhere, down its chain, its end
+ *      evacuation-events.c     what reaches it from outside
  *      evacuation-record.c     what outlives the process: plan, ends, who is away from home (pure)
  *      evacuation-recover.c    an evacuation of an earlier run of the daemon
  *      bring-back.c            those that are away come home
