@@ -6,9 +6,7 @@
 
 #include "client/evacuate-arg.h"
 #include "client/settings-arg.h"
-
-/* the ways in which a system can leave a host; the service knows them too, but who mistypes shall know at once */
-static const char *const methods[] = { "live", "post-copy", "resume", "save", "shutdown", "leave", NULL };
+#include "shared/method.h"
 
 void vsm_evacuate_arguments_done(VsmEvacuateArguments *arguments) {
         g_clear_pointer(&arguments->to, g_strfreev);
@@ -18,8 +16,11 @@ void vsm_evacuate_arguments_done(VsmEvacuateArguments *arguments) {
         g_clear_pointer(&arguments->plan_id, g_free);
 }
 
+/* The service checks it too, but who mistypes shall know at once. */
 static bool check_method(const char *word, GError **error) {
-        if (g_strv_contains(methods, word))
+        VsmMethod method;
+
+        if (vsm_method_from_string(word, &method))
                 return true;
 
         g_set_error(error, VSM_CLIENT_ERROR, VSM_CLIENT_ERROR_USAGE,

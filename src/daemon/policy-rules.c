@@ -8,20 +8,19 @@
 #include "daemon/policy-rules.h"
 #include "daemon/request.h"
 #include "shared/error.h"
+#include "shared/method.h"
 
 #define GROUP_MAX       256     /* bytes */
 #define FALLBACK_WORDS  "\"live\", \"post-copy\", \"resume\", \"save\", \"shutdown\" and \"leave\""
-
-static const char *const fallback_words[] = {
-        "live", "post-copy", "resume", "save", "shutdown", "leave", NULL
-};
 
 static char* text_host(const char *text, GError **error) {
         return vsm_host_parse(text, NULL, error);
 }
 
 static char* text_fallback(const char *text, GError **error G_GNUC_UNUSED) {
-        return g_strv_contains(fallback_words, text) ? g_strdup(text) : NULL;
+        VsmMethod method;
+
+        return vsm_method_from_string(text, &method) ? g_strdup(text) : NULL;
 }
 
 /* It becomes an attribute in XML, which forgets blanks round it and has no control characters. */
@@ -46,7 +45,7 @@ static const VsmKey keys[] = {
           .want = "a name of at most 256 bytes without control characters, and without blanks round it",
           .text = text_group },
         { .name = "Fallback", .type = "as", .want = "a list of " FALLBACK_WORDS ", each once at most",
-          .text = text_fallback, .elements_max = G_N_ELEMENTS(fallback_words) - 1 },
+          .text = text_fallback, .elements_max = _VSM_METHOD_MAX },
         { .name = "MaximumDowntime", .type = "u" },
         {}
 };

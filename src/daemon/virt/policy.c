@@ -14,6 +14,7 @@
 
 #include "daemon/virt/internal.h"
 #include "shared/error.h"
+#include "shared/method.h"
 #include "shared/names.h"
 
 #define POLICY_MAX (64 * 1024)
@@ -104,21 +105,14 @@ static bool get_number(const xmlNode *node, const char *name, uint64_t max, uint
         return string && g_ascii_string_to_unsigned(string, 10, 0, max, ret, NULL);
 }
 
-static bool word_is_known(const char *word) {
-        static const char* const words[] = {
-                "live", "post-copy", "resume", "save", "shutdown", "leave", NULL,
-        };
-
-        return g_strv_contains(words, word);
-}
-
 static char** get_fallback(const xmlNode *node) {
         g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
         g_autofree char *string = get_string(node, "fallback");
         g_auto(GStrv) parts = string ? g_strsplit(string, ",", LIST_MAX) : NULL;
+        VsmMethod method;
 
         for (char **part = parts; part && *part; part++)
-                if (word_is_known(g_strstrip(*part)))
+                if (vsm_method_from_string(g_strstrip(*part), &method))
                         g_ptr_array_add(words, g_strdup(*part));
 
         if (words->len == 0)
