@@ -171,7 +171,9 @@ asked_for_actions() { # USER
 
 # By introspection of a live object, and the installed files: the same members both ways
 live_as_installed() {
-  local path interface file=0
+  local path interface file=0 back
+  back=$(call A "$VSM_ROOT" "$VSM_NAME.Manager" BringBack 'a{sv}' 0 | cut -d'"' -f2)
+  job_state "$back" '^7$'
   while read -r path interface; do
     host_run A busctl introspect --xml-interface "$VSM_NAME" "$path" >live.xml
     assert_true "$interface of $path is as installed" \
@@ -186,6 +188,7 @@ $web $VSM_NAME.System
 $job $VSM_NAME.Job
 $job $VSM_NAME.Job.Transfer
 $quiesce $VSM_NAME.Job
+$back $VSM_NAME.Job.Evacuation
 $VSM_ROOT/network/1 $VSM_NAME.NetworkSettingData
 $host $VSM_NAME.Host
 $planned $VSM_NAME.PlannedSystem

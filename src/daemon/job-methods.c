@@ -189,8 +189,7 @@ int vsm_job_method_get_request(sd_bus_message *call, void *userdata, sd_bus_erro
                 return r < 0 ? r : 1;
 
         g_variant_dict_init(&dict, job->request ? job->request->accepted : job->options);
-        if (job->request)
-                g_variant_dict_insert(&dict, "Address", "s", job->address ?: "");
+        g_variant_dict_insert(&dict, "Address", "s", job->address ?: "");
         return vsm_job_reply(call, g_variant_dict_end(&dict));
 }
 
