@@ -45,6 +45,9 @@ make_objects() {
   job_state "$ended" '^8$'
   job_state "$quiesce" '^7$'
   call A "$VSM_ROOT" "$VSM_NAME" StartService >/dev/null
+  # nobody is away: it is through at once
+  home=$(path_of Manager.BringBack '@a{sv} {}')
+  job_state "$home" '^7$'
   checked=$(path_of CheckVirtualSystemIsMigratable "$web" hostb '{}' '{}' '[]')
   job_state "$checked" '^7$'
   job=$(path_of MigrateVirtualSystemToHost "$busy" hostb "$held" '{}' '[]')
@@ -116,7 +119,7 @@ staged() { # WHO
 
 objects() { # SUBNET
   printf '@%s@ %s\n' root "$VSM_ROOT" web "$web" busy "$busy" off "$(system_path off)" job "$job" ended "$ended" \
-    checked "$checked" quiesce "$quiesce" network "$network" network-id "$network_id" host "$host" blob "$blob" \
+    checked "$checked" quiesce "$quiesce" home "$home" network "$network" network-id "$network_id" host "$host" blob "$blob" \
     data "$(system_path data)" data-uuid "$(guest_uuid A data)" cold "$(system_path cold)" \
     warm "$(system_path warm)" stored "$(system_path stored)" planned "$planned" held "$held" \
     here "$(host_name A)" subnet "$1"
@@ -171,9 +174,7 @@ asked_for_actions() { # USER
 
 # By introspection of a live object, and the installed files: the same members both ways
 live_as_installed() {
-  local path interface file=0 back
-  back=$(call A "$VSM_ROOT" "$VSM_NAME.Manager" BringBack 'a{sv}' 0 | cut -d'"' -f2)
-  job_state "$back" '^7$'
+  local path interface file=0
   while read -r path interface; do
     host_run A busctl introspect --xml-interface "$VSM_NAME" "$path" >live.xml
     assert_true "$interface of $path is as installed" \
@@ -188,7 +189,7 @@ $web $VSM_NAME.System
 $job $VSM_NAME.Job
 $job $VSM_NAME.Job.Transfer
 $quiesce $VSM_NAME.Job
-$back $VSM_NAME.Job.Evacuation
+$home $VSM_NAME.Job.Evacuation
 $VSM_ROOT/network/1 $VSM_NAME.NetworkSettingData
 $host $VSM_NAME.Host
 $planned $VSM_NAME.PlannedSystem
