@@ -311,7 +311,7 @@ make_disk() {
   host_run A virsh -q secret-set-value --secret "$secret" --base64 cHc= >/dev/null 2>&1
 }
 
-hosts_need kvm qemu-storage-daemon
+hosts_need kvm # qemu-storage-daemon is in the hosts
 hosts_setup "$@"
 at_exit leave_no_trace
 
