@@ -7,12 +7,14 @@
  *   service  NAME ROOT INTERFACE,...      whom to call; the root's interfaces, which no object manager lists
  *   ignore   PROPERTY,...                 what may change at any time
  *   call     ID PATH INTERFACE.METHOD TYPE ARGUMENTS
- *   refused  ID PATH INTERFACE.METHOD TYPE ARGUMENTS      the same, and nothing may change
+ *   refused  ID PATH INTERFACE.METHOD TYPE ARGUMENTS      the same, and nothing may change: looked at once for
+ *                                                         some of them that follow each other
  *   save     NAME                         the last object path of the last reply is @NAME@ from now on
  *   wait     ID PATH INTERFACE PROPERTY VALUE             until it has that value, or the object is no more
  *
  * ARGUMENTS is a tuple in GVariant's text, of TYPE when that is not empty. Answers: ID, then "ok" and the
- * reply with its type, "error" and the error's name and message, or "changed" and what did. */
+ * reply with its type, "error" and the error's name and message, or "changed" and what did (of the last of those
+ * that were looked at together, with the first one's ID). */
 
 #include <gio/gio.h>
 #include <stdbool.h>
@@ -23,6 +25,7 @@
 #define OBJECT_MANAGER "org.freedesktop.DBus.ObjectManager"
 #define PROPERTIES "org.freedesktop.DBus.Properties"
 #define LIMIT_MSEC 60000
+#define REFUSED_TOGETHER 16 /* reading all objects takes longer than a call that is refused */
 
 typedef struct Caller {
         GDBusConnection *bus;
@@ -33,6 +36,8 @@ typedef struct Caller {
         GHashTable *state; /* "path interface property" to its value as text; NULL = not known */
         GHashTable *saved;
         char *path; /* the last one of the last reply */
+        guint n_refused; /* calls since the state was read */
+        char *first_refused, *last_refused;
 } Caller;
 
 static G_NORETURN void die(const char *what, const char *why) {
@@ -141,8 +146,35 @@ static void remember_path(Caller *caller, GVariant *reply) {
         }
 }
 
+static void expect_no_change(Caller *caller) {
+        g_autofree char *changes = NULL, *text = NULL;
+
+        if (caller->n_refused == 0)
+                return;
+
+        caller->n_refused = 0;
+        changes = find_changes(caller);
+        if (!changes)
+                return;
+
+        text = g_strdup_printf("by calls %s to %s: %s", caller->first_refused, caller->last_refused, changes);
+        answer(caller->last_refused, "changed", text);
+}
+
+static void count_refused(Caller *caller, const char *id) {
+        if (caller->n_refused++ == 0) {
+                g_free(caller->first_refused);
+                caller->first_refused = g_strdup(id);
+        }
+
+        g_free(caller->last_refused);
+        caller->last_refused = g_strdup(id);
+        if (caller->n_refused == REFUSED_TOGETHER)
+                expect_no_change(caller);
+}
+
 static void call_line(Caller *caller, char **field, bool refused) {
-        g_autofree char *interface = g_strdup(field[3]), *text = NULL, *changes = NULL;
+        g_autofree char *interface = g_strdup(field[3]), *text = NULL;
         g_autoptr(GVariant) arguments = NULL, reply = NULL;
         g_autoptr(GError) error = NULL;
         char *dot = strrchr(interface, '.');
@@ -159,9 +191,6 @@ static void call_line(Caller *caller, char **field, bool refused) {
                 caller->state = read_state(caller);
 
         reply = call(caller, field[2], interface, dot + 1, arguments, &error);
-        if (refused)
-                changes = find_changes(caller);
-
         if (reply) {
                 text = g_variant_print(reply, TRUE);
                 remember_path(caller, reply);
@@ -173,8 +202,8 @@ static void call_line(Caller *caller, char **field, bool refused) {
         }
 
         answer(field[1], reply ? "ok" : "error", text);
-        if (changes)
-                answer(field[1], "changed", changes);
+        if (refused)
+                count_refused(caller, field[1]);
 }
 
 static bool has_value(Caller *caller, char **field) {
@@ -237,6 +266,9 @@ static void take_line(Caller *caller, const char *line) {
         g_auto(GStrv) field = g_strsplit(line, "\t", 6);
         guint n = g_strv_length(field);
 
+        if (!g_str_equal(field[0], "refused"))
+                expect_no_change(caller);
+
         if (n == 4 && g_str_equal(field[0], "service")) {
                 caller->service = g_strdup(field[1]);
                 caller->root = g_strdup(field[2]);
@@ -278,5 +310,6 @@ int main(void) {
                 take_line(&caller, line);
         }
 
+        expect_no_change(&caller);
         return 0;
 }

@@ -201,6 +201,7 @@ wait_tick() { # NAME [SECONDS]
 
 start_watch() {
   local watch
+  [ -z "$hosts_watch_pid" ] || fail "the watcher runs already"
   for watch in "${VSM_WATCH_QEMU-}" "$test_dir/lab/watch-qemu"; do
     [ -x "$watch" ] && break
   done

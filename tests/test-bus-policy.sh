@@ -159,7 +159,6 @@ run() { # NAME OF THE FUNCTION, WHAT IT SHOWS
   hosts_reset
 }
 
-start_watch
 run set_and_seen "a policy is set, seen and removed"
 run by_the_client "vsmctl policy changes one key at a time"
 run refused "who may not is refused, and what is no policy"

@@ -187,9 +187,12 @@ static void tell_system(VsmJob *job, const Verdict *verdict) {
         if (!system)
                 return;
 
-        if (verdict->migration == VSM_MIGRATION_STATE_NONE)
+        if (verdict->migration == VSM_MIGRATION_STATE_NONE) {
+                /* seen during the hand-over, of a domain that has moved: the look that follows the end finds
+                 * what is left of it here, and nothing of the system is told after its job's end but that */
+                vsm_system_drop_held(system);
                 vsm_move_job_set_progress(job, 100);
-        else
+        } else
                 vsm_system_take_held(system);
         vsm_move_job_set_migration(job, verdict->migration, verdict->reason);
 }

@@ -354,6 +354,10 @@ void vsm_system_take_held(VsmSystem *system) {
                 take_info(system, g_steal_pointer(&system->held));
 }
 
+void vsm_system_drop_held(VsmSystem *system) {
+        g_clear_pointer(&system->held, vsm_domain_info_free);
+}
+
 void vsm_system_release(VsmSystem *system) {
         system->active_job = 0;
 

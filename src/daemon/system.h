@@ -42,10 +42,11 @@ uint64_t vsm_system_active_job(const VsmSystem *system);
 void vsm_system_claim(VsmSystem *system);
 void vsm_system_release(VsmSystem *system);
 
-/* The migration's steps; each is emitted before the next is stored. Going from 1 to 3 passes 2. */
 /* What happened to the domain since the hand-over began and was not said yet; unless it has gone. */
 void vsm_system_take_held(VsmSystem *system);
+void vsm_system_drop_held(VsmSystem *system);
 
+/* The migration's steps; each is emitted before the next is stored. Going from 1 to 3 passes 2. */
 void vsm_system_set_migration(VsmSystem *system, VsmMigrationState state, uint32_t reason);
 VsmMigrationState vsm_system_migration_state(const VsmSystem *system);
 void vsm_system_set_progress(VsmSystem *system, unsigned percent);

@@ -26,6 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -367,6 +368,9 @@ int main(int argc, char *argv[]) {
                 fprintf(stderr, "watch-qemu LAB-DIR LOG\n");
                 return 2;
         }
+
+        /* a test that is killed leaves nobody behind who holds its output open */
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
 
         watch.dir = argv[1];
         watch.log = fopen(argv[2], "we");
