@@ -12,6 +12,8 @@
 #define TOKEN (0.1 * MB)
 #define TICK 0.02
 #define LANES 3
+#define FINISH 0.3 /* from the last byte to the end */
+#define SAMPLE 0.25 /* between two samples of one move */
 
 /* ---- steps ---- */
 
@@ -27,22 +29,25 @@ static void test_one_owns(void) {
         g_assert_cmpint(step.what, ==, VSM_PACE_START);
         g_assert_false(step.held);
 
-        /* one beside it, held; not a third */
+        /* one beside it once that one moves, held; not a third */
+        g_assert_cmpint(next(pace, moves, 1, 4, SECOND).what, ==, VSM_PACE_NOTHING);
+        moves[0].transferring = true;
         step = next(pace, moves, 1, 4, SECOND);
         g_assert_cmpint(step.what, ==, VSM_PACE_START);
         g_assert_true(step.held);
         g_assert_cmpint(next(pace, moves, 2, 3, SECOND).what, ==, VSM_PACE_NOTHING);
 
-        /* released when the first comes to its last pass */
-        moves[0].transferring = true;
+        /* released when the first comes to its last pass, also when it was not seen before it switched over */
         moves[0].processed = 1000;
         g_assert_cmpint(next(pace, moves, 2, 3, SECOND + 1).what, ==, VSM_PACE_NOTHING);
         moves[0].last_pass = true;
+        moves[0].transferring = false;
         step = next(pace, moves, 2, 3, SECOND + 2);
         g_assert_cmpint(step.what, ==, VSM_PACE_RELEASE);
         g_assert_cmpuint(step.job, ==, 2);
 
         moves[1].held = false;
+        moves[1].transferring = true;
         step = next(pace, moves, 2, 3, SECOND + 2);
         g_assert_cmpint(step.what, ==, VSM_PACE_START);
         g_assert_true(step.held);
@@ -135,8 +140,9 @@ typedef struct Guest {
         double memory, dirty;
         unsigned lane;
 
-        bool started, held, done;
-        double setup, left, sent, rate;
+        bool started, held, sent_all, done;
+        double setup, left, sent, rate, finish;
+        double sampled, seen, seen_left; /* when, and what is known since */
 } Guest;
 
 typedef struct World {
@@ -160,7 +166,7 @@ static void share(World *world) {
                 Guest *g = &world->guests[i];
 
                 g->rate = 0;
-                fixed[i] = !g->started || g->done || g->setup > 0;
+                fixed[i] = !g->started || g->sent_all || g->setup > 0;
                 if (!fixed[i] && g->held) {
                         g->rate = TOKEN;
                         link -= TOKEN;
@@ -209,11 +215,21 @@ static void run(World *world) {
                         g->setup -= TICK;
                         continue;
                 }
+                if (g->sent_all) {
+                        g->finish += TICK;
+                        g->done = g->finish >= FINISH;
+                        continue;
+                }
 
                 g->sent += g->rate * TICK;
                 world->sent += g->rate * TICK;
                 g->left = MIN(g->left + (g->dirty - g->rate) * TICK, g->memory);
-                g->done = g->left <= 0;
+                g->sent_all = g->left <= 0;
+                if (world->now - g->sampled >= SAMPLE || g->sent_all) {
+                        g->sampled = world->now;
+                        g->seen = g->sent;
+                        g->seen_left = g->left;
+                }
         }
 
         world->now += TICK;
@@ -242,11 +258,11 @@ static VsmPaceStep ask(World *world, VsmPace *pace) {
                         moves[n++] = (VsmPaceMove) {
                                 .job = i + 1,
                                 .lane = g->lane,
-                                .transferring = g->setup <= 0,
-                                .last_pass = g->setup <= 0 && g->rate > 0 && !g->held &&
-                                        g->left / g->rate < world->setup,
+                                .transferring = g->setup <= 0 && !g->sent_all,
+                                .last_pass = g->sent_all || (g->setup <= 0 && g->rate > 0 && !g->held && g->seen > 0 &&
+                                                             g->seen_left / g->rate < 0.5),
                                 .held = g->held,
-                                .processed = (uint64_t) g->sent,
+                                .processed = (uint64_t) g->seen,
                         };
                 held += g->started && !g->done && g->held;
         }
@@ -268,6 +284,7 @@ static void act(World *world, const VsmPaceStep *step) {
                 g->held = step->held;
                 g->setup = world->setup;
                 g->left = g->memory;
+                g->sampled = world->now;
                 break;
         case VSM_PACE_RELEASE:
                 g_assert_true(world->guests[step->job - 1].held);
@@ -319,7 +336,7 @@ static void add(World *world, double memory, double dirty, unsigned lane) {
 }
 
 static World world_new(double link, double end) {
-        World world = { .link = link * MB, .setup = 0.7, .limit = 10 };
+        World world = { .link = link * MB, .setup = 0.7, .limit = 10 }; /* seconds, to the first byte */
 
         for (unsigned lane = 0; lane < LANES; lane++)
                 world.ends[lane] = end * MB;
@@ -419,7 +436,7 @@ static void test_limit_in_model(void) {
         for (unsigned k = 0; k < 6; k++)
                 add(&world, 100, 0, k % 2);
 
-        g_assert_cmpfloat(makespan(&world), <, 6 * (2 + 0.7 + 0.25));
+        g_assert_cmpfloat(makespan(&world), <, 6 * (2 + 0.7 + FINISH + 0.25));
         g_assert_cmpuint(world.most_held, ==, 0);
 }
 

@@ -13,6 +13,7 @@
 #define PLAN_AGE_USEC           (UINT64_C(60) * G_USEC_PER_SEC)         /* hosts come, go and shrink */
 #define PLAN_AGE_HURRY_USEC     (UINT64_C(15) * G_USEC_PER_SEC)         /* the same, with a deadline */
 #define PLAN_AGAIN_USEC         (UINT64_C(5) * G_USEC_PER_SEC)          /* one that could not be made */
+#define RELEASE_USEC            (UINT64_C(1) * G_USEC_PER_SEC / 2)      /* the next one is set up: what two samples take */
 #define LAST_PASS_USEC          (UINT64_C(2) * G_USEC_PER_SEC)          /* about what setting the next one up takes */
 #define STILLS_MAX              2                                       /* one disk takes them all */
 #define STILL_MARGIN_USEC       (UINT64_C(15) * G_USEC_PER_SEC)
@@ -148,6 +149,7 @@ static void take_entry(VsmEvacuationRun *run, const VsmPlacing *planned, const V
         evacuee->chain = vsm_placing_chain(facts->policy, &planned->fallback);
         evacuee->memory = facts->memory;
         evacuee->resident = facts->resident;
+        evacuee->quiet = facts->paused || (facts->dirty_rate_known && facts->dirty_rate == 0);
         if (goes_down(run, evacuee, entry->method))
                 return;
 
@@ -284,9 +286,11 @@ static VsmPaceMove move_of(VsmEvacuationRun *run, const VsmEvacuee *evacuee) {
                 .last_pass = job->phase > VSM_PHASE_MEMORY && job->phase != VSM_PHASE_POST_COPY,
         };
 
-        if (memory && !move.held && stats->bandwidth > 0 && job->move && vsm_converge_passes(&job->move->converge) > 0)
+        /* of one that writes nothing the first pass is the last */
+        if (memory && !move.held && stats->bandwidth > 0 && job->move &&
+            (evacuee->quiet || vsm_converge_passes(&job->move->converge) > 0))
                 move.last_pass = (double) stats->memory_remaining * G_USEC_PER_SEC / (double) stats->bandwidth <
-                        (double) LAST_PASS_USEC;
+                        (double) RELEASE_USEC;
         return move;
 }
 

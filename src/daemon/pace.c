@@ -13,7 +13,8 @@
 
 #define STALL_TIME (3 * SECOND)         /* without a byte: does not own the link any more */
 #define MEASURE_TIME (3 * SECOND / 2)
-#define SETTLE_TIME (SECOND / 2)        /* streams that begin need a moment to have their share */
+#define TRIAL_TIME (3 * SECOND / 4)     /* three samples of each: a trial in vain costs bytes */
+#define SETTLE_TIME (SECOND / 4)        /* streams that begin need a moment to have their share */
 #define TRIAL_PAUSE (60 * SECOND)       /* after a trial that brought nothing; then twice that, and so on */
 #define TRIAL_PAUSE_MAX (960 * SECOND)
 #define GAIN_NUM 115                    /* what a second lane has to bring, in percent of what was */
@@ -29,6 +30,8 @@ typedef struct Seen {
         uint64_t released;              /* number of the release; 0 = started so */
         uint64_t since, since_bytes;    /* of the window of its own rate */
         uint64_t rate;                  /* bytes/s of the last full window; 0 = not known */
+        uint64_t got;                   /* bytes at this look */
+        uint64_t counted;               /* when bytes were seen last in a measure; 0 = the next only begin one */
         bool held, alive;
 } Seen;
 
@@ -98,9 +101,10 @@ static void look_at_one(VsmPace *pace, const VsmPaceMove *move, bool alone, uint
         }
 
         seen->alive = true;
-        if (move->processed > seen->processed) {
-                pace->total += move->processed - seen->processed;
-                seen->since_bytes += move->processed - seen->processed;
+        seen->got = move->processed > seen->processed ? move->processed - seen->processed : 0;
+        if (seen->got > 0) {
+                pace->total += seen->got;
+                seen->since_bytes += seen->got;
                 seen->progress = now;
         }
 
@@ -137,7 +141,7 @@ static gboolean is_gone(gpointer key, gpointer value, gpointer userdata) {
 static bool owns(const VsmPace *pace, const VsmPaceMove *move, uint64_t now) {
         const Seen *seen = seen_get(pace, move->job);
 
-        if (move->held || (move->transferring && move->last_pass))
+        if (move->held || move->last_pass)
                 return false;
 
         if (now - seen->progress >= STALL_TIME)
@@ -178,28 +182,35 @@ uint64_t vsm_pace_rate(const VsmPace *pace) {
         return pace->n_samples < 2 ? 0 : per_second(last->total - first->total, last->time - first->time);
 }
 
-static void look(VsmPace *pace, const VsmPaceMove *moves, size_t n_moves, uint64_t now) {
-        uint64_t before = pace->total, elapsed = pace->now > 0 ? now - pace->now : 0;
-        unsigned owning = 0, transferring = 0;
+/* Bytes are known at samples, a few times a second and of each move at its own moments. So only what lies between two
+ * of them counts, and only the time between them. */
+static void measure_one(VsmPace *pace, const VsmPaceMove *move, bool steady, uint64_t now) {
+        Seen *seen = seen_get(pace, move->job);
+
+        if (!steady || move->held)
+                seen->counted = 0;
+        else if (seen->got > 0) {
+                if (seen->counted > 0) {
+                        pace->bytes += seen->got;
+                        if (owns(pace, move, now))
+                                pace->measured += (now - seen->counted) / pace->width;
+                }
+                seen->counted = now;
+        }
+}
+
+static void measure(VsmPace *pace, const VsmPaceMove *moves, size_t n_moves, uint64_t now) {
+        unsigned owning = count_owners(pace, moves, n_moves, now, true);
+        bool steady = owning == pace->width && pace->owning == pace->width && pace->now >= pace->settled;
 
         for (size_t i = 0; i < n_moves; i++)
-                transferring += moves[i].transferring && !moves[i].held;
-        for (size_t i = 0; i < n_moves; i++)
-                look_at_one(pace, &moves[i], transferring == 1, now);
-        g_hash_table_foreach_remove(pace->seen, is_gone, NULL);
-
-        owning = count_owners(pace, moves, n_moves, now, true);
-        if (owning == pace->width && pace->owning == pace->width && pace->now >= pace->settled) {
-                pace->measured += elapsed;
-                pace->bytes += pace->total - before;
-        } else if (owning != pace->owning)
+                measure_one(pace, &moves[i], steady, now);
+        if (owning != pace->owning)
                 pace->settled = now + (pace->trial ? SETTLE_TIME : 0);
 
         pace->owning = owning;
         pace->now = now;
-        take_sample(pace, now);
-
-        if (pace->measured < MEASURE_TIME)
+        if (pace->measured < (pace->trial ? TRIAL_TIME : MEASURE_TIME))
                 return;
 
         pace->peak = MAX(pace->peak, per_second(pace->bytes, pace->measured));
@@ -207,6 +218,19 @@ static void look(VsmPace *pace, const VsmPaceMove *moves, size_t n_moves, uint64
                 pace->base = per_second(pace->bytes, pace->measured);
                 measure_reset(pace, now);
         }
+}
+
+static void look(VsmPace *pace, const VsmPaceMove *moves, size_t n_moves, uint64_t now) {
+        unsigned transferring = 0;
+
+        for (size_t i = 0; i < n_moves; i++)
+                transferring += moves[i].transferring && !moves[i].held;
+        for (size_t i = 0; i < n_moves; i++)
+                look_at_one(pace, &moves[i], transferring == 1, now);
+        g_hash_table_foreach_remove(pace->seen, is_gone, NULL);
+
+        measure(pace, moves, n_moves, now);
+        take_sample(pace, now);
 }
 
 /* ---- what is to be done ---- */
@@ -311,6 +335,10 @@ static VsmPaceStep prepare(VsmPace *pace, const View *view) {
         if (pace->trial || view->n_moves >= pace->limit || count_held(view) >= pace->width)
                 return (VsmPaceStep) { .what = VSM_PACE_NOTHING };
 
+        /* setting up costs processor time on both hosts: not while nobody uses the link yet */
+        if (count_owners(pace, view->moves, view->n_moves, view->now, true) == 0)
+                return (VsmPaceStep) { .what = VSM_PACE_NOTHING };
+
         /* one for a lane that is still to be tried, else what the plan says; of several lanes each has its own */
         lane = may_try(pace, view) ? choose_lane(pace, view, true, true) : (unsigned) view->n_lanes;
         if (lane == view->n_lanes)
@@ -357,7 +385,7 @@ static bool try_end(VsmPace *pace, const View *view, VsmPaceStep *ret) {
         uint64_t rate = per_second(pace->bytes, pace->measured);
         const VsmPaceMove *last = NULL;
 
-        if (!pace->trial || pace->measured < MEASURE_TIME)
+        if (!pace->trial || pace->measured < TRIAL_TIME)
                 return false;
 
         pace->trial = false;

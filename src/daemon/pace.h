@@ -26,7 +26,7 @@ typedef struct VsmPaceMove {
         uint64_t job;
         unsigned lane;                  /* number of its destination */
         bool transferring;              /* its memory moves */
-        bool last_pass;                 /* what remains takes less than a set-up: no more need of the whole link */
+        bool last_pass;                 /* all but through, or switching over: no more need of the whole link */
         bool held;
         uint64_t processed;             /* bytes so far */
 } VsmPaceMove;

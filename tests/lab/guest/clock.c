@@ -49,6 +49,7 @@ static void timer_init(uint32_t hz) {
         static struct {
                 uint16_t low, selector, type, high;
         } idt[0x21];
+        volatile uint32_t *apic = (volatile uint32_t *) 0xfee00000;
         struct {
                 uint16_t limit;
                 uint32_t base;
@@ -59,6 +60,9 @@ static void timer_init(uint32_t hz) {
         idt[0x20].selector = 0x08;
         idt[0x20].type = 0x8e00;
         __asm__ volatile("lidt %0" : : "m"(pointer));
+
+        apic[0xf0 / 4] = 0x1ff; /* on, */
+        apic[0x350 / 4] = 0x700; /* and LINT0 is where the controllers below come in: SeaBIOS does that, qboot not */
 
         outb(0x20, 0x11); /* the two interrupt controllers to vectors 0x20 and 0x28 */
         outb(0xa0, 0x11);

@@ -84,7 +84,7 @@ void put_number(const char *key, uint64_t v);
 void put_hex(const char *key, uint64_t v);
 
 /* memory.c */
-void memory_init(uint32_t first_page, uint32_t n_pages);
+void memory_init(uint32_t first_page, uint32_t n_pages, bool marks_only);
 bool memory_fill(void);                     /* one page more; false when all are filled */
 void memory_write(uint32_t n);              /* gives the next n pages a new generation */
 uint32_t memory_check(uint32_t n);          /* looks at the next n pages; returns how many are wrong */

@@ -73,7 +73,7 @@ static void say_pause(const Guest *g, uint32_t ms) {
         put("\n");
 }
 
-/* The power button of ACPI, where SeaBIOS puts its ports on q35 and pc: so that "virsh shutdown" works. */
+/* The power button of ACPI, where qboot and SeaBIOS put its ports on q35 and pc: so that "virsh shutdown" works. */
 #define ACPI_STATUS 0x600
 #define ACPI_ENABLE 0x602
 #define ACPI_CONTROL 0x604
@@ -164,7 +164,7 @@ void guest_main(const MultibootInfo *info) {
 
         g.boot = rdtsc() * 0x9e3779b97f4a7c15ULL;
         say_boot(&g);
-        memory_init(FIRST_PAGE, g.pages);
+        memory_init(FIRST_PAGE, g.pages, option(cmdline, "sparse=", 0) != 0);
         g.disks = disk_rate != NONE; /* unasked, disks are not touched */
         if (g.disks)
                 disk_init((uint32_t) (g.boot >> 32), disk_rate, option(cmdline, "region=", 1024));

@@ -2,7 +2,8 @@
 #include "guest.h"
 
 /* The working set. Pages are filled from a pool of random words, each from another place of it, so
- * nothing is zero and nothing compresses. Each page has a generation, and a few words in it, the first
+ * nothing is zero and nothing compresses; or, where each word takes a microsecond, only marked: no page is
+ * zero then either, and as many bytes move. Each page has a generation, and a few words in it, the first
  * and the last among them, follow from page number and generation. The generations are kept apart from
  * the pages: when one of the two loses a write, they no longer agree. Writing only these few words makes
  * a page as dirty as writing all, and is quick even where a hypervisor has to emulate each instruction of
@@ -15,6 +16,7 @@ static uint32_t *const generations = (uint32_t *) 0x400000; /* up to 4 MiB of th
 
 static uint32_t pool[POOL_WORDS + PAGE_WORDS];
 static uint32_t first, count, filled, write_at, check_at;
+static bool sparse;
 
 static uint32_t xorshift(uint32_t x) {
         x ^= x << 13;
@@ -49,9 +51,10 @@ static bool page_is_right(uint32_t page) {
         return true;
 }
 
-void memory_init(uint32_t first_page, uint32_t n_pages) {
+void memory_init(uint32_t first_page, uint32_t n_pages, bool marks_only) {
         uint32_t x = 0x2545f491U;
 
+        sparse = marks_only;
         first = first_page;
         count = n_pages;
 
@@ -67,7 +70,8 @@ bool memory_fill(void) {
         if (filled == count)
                 return false;
 
-        copy_words(page_address(filled), memory_noise(filled), PAGE_WORDS);
+        if (!sparse)
+                copy_words(page_address(filled), memory_noise(filled), PAGE_WORDS);
         generations[filled] = 1;
         page_mark(filled++);
         return true;
