@@ -279,9 +279,9 @@ bad_blobs
 ok "damaged, cut and newer blobs are refused"
 
 have_firmware A
-define_with A uefi "/<loader/d;/<kernel>/c <loader readonly='yes' type='pflash'>$loader</loader>
+define_with A uefi "/<kernel>/c <loader readonly='yes' type='pflash'>$loader</loader>
 /<cmdline>/d"
-define_with A uefi-any "s/<os>/<os firmware='efi'>/;/<loader/d;/<kernel>/d;/<cmdline>/d"
+define_with A uefi-any "s/<os>/<os firmware='efi'>/;/<kernel>/d;/<cmdline>/d"
 firmware
 ok "firmware that is not there is named"
 

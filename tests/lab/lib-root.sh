@@ -49,6 +49,12 @@ base_files() { # ROOT
   printf '[Manager]\nDefaultTimeoutStopSec=20s\n' >"$r/etc/systemd/system.conf"
 }
 
+# qboot in SeaBIOS's place: it starts the guest in 0.4 s, where nested KVM takes 5 s for SeaBIOS (measured; i440fx and
+# q35). In its place, as a <loader> would be part of what the tests move.
+base_firmware() { # ROOT
+  cp --remove-destination "$1/usr/share/qemu/qboot.rom" "$1/usr/share/seabios/bios-256k.bin"
+}
+
 base_units() { # ROOT
   local r=$1 unit generator
   for unit in "${LAB_MASK[@]}"; do
@@ -156,6 +162,7 @@ base_prepare() { # [TREE]
   overlay base "$LAB_DIR/mnt/layer/upper:/"
   mount --bind /dev "$r/dev" # for the tools that are run in there; hosts see the upper folder, not this
   base_files "$r"
+  base_firmware "$r"
   base_units "$r"
   base_users "$r"
   base_ssh "$r"

@@ -13,6 +13,7 @@
 #define PCI_CLASS 0x08
 #define PCI_BAR4 0x20
 #define CLASS_IDE 0x0101
+#define MASTER_PORTS 0xc000
 
 typedef struct Unit {
         uint16_t command, control, master; /* ports */
@@ -45,12 +46,14 @@ static void pci_write(uint32_t function, uint32_t offset, uint32_t v) {
         outl(0xcfc, v);
 }
 
-/* The ports of the bus master, or 0. The firmware has given it some. */
+/* The ports of the bus master, or 0. SeaBIOS has given it some, qboot has not. */
 static uint16_t find_master(void) {
         for (uint32_t function = 0; function < 256; function++) {
                 if (pci_read(function, PCI_CLASS) >> 16 != CLASS_IDE)
                         continue;
 
+                if ((pci_read(function, PCI_BAR4) & 0xfffc) == 0)
+                        pci_write(function, PCI_BAR4, MASTER_PORTS);
                 pci_write(function, PCI_COMMAND, (pci_read(function, PCI_COMMAND) & 0xffff) | 0x05);
                 return (uint16_t) (pci_read(function, PCI_BAR4) & 0xfffc);
         }
