@@ -371,8 +371,8 @@ let_go() { # HOST JOB: lifts the limit
 
 # The values that a property had, in the order in which signals told them
 seen() { # FILE PROPERTY
-  grep -F '"member":"PropertiesChanged"' "$1" | grep -oE "\"$2\":\{\"type\":\"[a-z]\",\"data\":[0-9a-z]+" |
-    sed 's/.*://' | paste -sd ' '
+  grep -F '"member":"PropertiesChanged"' "$1" | grep -oE "\"$2\":\{\"type\":\"[a-z]\",\"data\":\"?[0-9a-z-]+" |
+    sed 's/.*://; s/"//g' | paste -sd ' '
 }
 
 # It moves, and nothing of the guest breaks.

@@ -7,28 +7,8 @@
 # shellcheck disable=SC2034 # for the tests
 END='^(7|8|9|10|32768)$'
 
-system_path() { # HOST NAME
-  printf '%s/system/%s\n' "$VSM_ROOT" "$(guest_uuid "$1" "$2" | tr - _)"
-}
-
-system_prop() { # HOST NAME PROPERTY
-  prop "$1" "$(system_path "$1" "$2")" "$VSM_NAME.System" "$3"
-}
-
-wait_system() { # HOST NAME PROPERTY REGEX
-  wait_prop "$1" "$(system_path "$1" "$2")" "$VSM_NAME.System" "$3" "$4" >/dev/null
-}
-
-job_prop() { # HOST JOB PROPERTY
-  prop "$1" "$2" "$VSM_NAME.Job" "$3"
-}
-
 transfer_prop() { # HOST JOB PROPERTY
   prop "$1" "$2" "$VSM_NAME.Job.Transfer" "$3"
-}
-
-wait_job() { # HOST JOB REGEX [SECONDS]: until its JobState matches
-  wait_prop "$1" "$2" "$VSM_NAME.Job" JobState "${@:3}" >/dev/null
 }
 
 wait_phase() { # HOST JOB REGEX
@@ -78,20 +58,4 @@ assert_moved() { # HOST JOB [JOBSTATE]
   wait_job "$1" "$2" "$END" 120
   [ "$(job_prop "$1" "$2" JobState)" = "${3-7}" ] || reasons "$1" "$2" | evidence
   assert_eq "$(job_prop "$1" "$2" JobState)" "${3-7}" "JobState of the move"
-}
-
-request() { # HOST JOB STATE: asks for a state of the job, prints the return value
-  local reply
-  reply=$(call "$1" "$2" "$VSM_NAME.Job" RequestStateChange qt "$3" 0)
-  printf '%s\n' "${reply#u }"
-}
-
-let_go() { # HOST JOB: lifts the limit of the memory; disks keep theirs
-  call "$1" "$2" "$VSM_NAME.Job.Transfer" SetParameters 'a{sv}' 1 Bandwidth q 1000
-}
-
-# The values that a property had, in the order in which signals told them
-seen() { # FILE PROPERTY
-  grep -F '"member":"PropertiesChanged"' "$1" | grep -oE "\"$2\":\{\"type\":\"[a-z]\",\"data\":\"?[0-9a-z-]+" |
-    sed 's/.*://; s/"//g' | paste -sd ' '
 }

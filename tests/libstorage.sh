@@ -76,6 +76,8 @@ disk_paths() { # HOST GUEST live|config: "hda /path" on a line for each
 wait_disk_round() { # NAME [SECONDS]
   local log size pid tail disks r=0
   log=$(lab console "$1")
+  # by then it has told of each of its disks
+  wait_for_line "$log" '^VSM disk n=.* rounds=[1-9]' "${2:-60}" >/dev/null || return 1
   size=$(stat -c %s "$log")
   disks=$(sed -nE 's/^VSM disk n=[0-9]+ dev=([0-9]+) .*/\1/p' "$log" | sort -u | grep -c .)
   exec {tail}< <(exec tail -c "+$((size + 1))" -F -- "$log" 2>/dev/null 3>&-)

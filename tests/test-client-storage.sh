@@ -78,6 +78,22 @@ to_directory() {
   assert_guest_good web
 }
 
+# Planned there, checked, and moved into what is planned. There is nothing planned at the end.
+detailed() {
+  guest_start A plain --ws 8 --autostart
+  vsmctl A 0 vm-detailed "$(host_name A)" "$(host_name B)" plain
+  assert_file_has_content out 'plain is planned on hostb' 'plain runs on hostb now'
+  assert_guest_on B plain
+  assert_eq "$(guest_state A plain)" none "it has gone from host A"
+  assert_not_match "$(host_run B virsh -q dumpxml --inactive --domain plain)" ':planned' "it is no plan any more"
+  assert_eq "$(autostart B plain)" enable "autostart"
+  assert_guest_good plain
+  vsmctl A 1 vm-detailed "$(host_name A)" "$(host_name B)" nobody
+  assert_file_has_content err 'no system of that name'
+  host_run B virsh -q destroy --domain plain
+  host_run B virsh -q undefine --domain plain
+}
+
 hosts_need kvm
 hosts_setup "$@"
 make_pool A disks /srv/disks
@@ -96,6 +112,8 @@ there_and_back
 ok "vm-and-storage-simple there, and back"
 to_directory
 ok "vm-and-storage, storage-simple, storage-simple-with-pool"
+detailed
+ok "vm-detailed"
 assert_no_leftovers A
 assert_no_leftovers B web
 

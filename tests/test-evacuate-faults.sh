@@ -131,12 +131,39 @@ too_short() {
   assert_stays A "${GUESTS[@]}"
 }
 
+# What writes a saved guest to the disk waits for a word.
+slow_disk() { # HOST
+  # shellcheck disable=SC2016 # for the shell over there
+  host_run "$1" sh -ec 'cd /usr/lib/libvirt; mv libvirt_iohelper iohelper.real
+    printf "%s\n" "#!/bin/sh" "touch /run/saving" "while [ -e /run/slow ]; do sleep 0.1; done" \
+      "exec /usr/lib/libvirt/iohelper.real \"\$@\"" >libvirt_iohelper
+    chmod 755 libvirt_iohelper; touch /run/slow'
+}
+
+# The guest is saved while nobody watches. It has left all the same, and it comes back.
+killed_while_saving() {
+  slow_disk A
+  job=$(evacuate A "'Systems': <[objectpath '$(system_path A one)']>, 'Fallback': <['save', 'leave']>")
+  wait_until 30 host_run A test -e /run/saving
+  host_run A systemctl kill --kill-who=main --signal=KILL vsmd.service
+  host_run A rm /run/slow
+  assert_ends A "$job" 32768
+  assert_counts A "$job" 1 1 0
+  assert_saved A one
+  host_run A mv /usr/lib/libvirt/iohelper.real /usr/lib/libvirt/libvirt_iohelper
+  client A bring-back
+  assert_eq "$status" 0 "vsmctl bring-back ($(head -n 3 err))"
+  assert_stays A "${GUESTS[@]}"
+}
+
 hosts_setup "$@"
 know_all
 start_all A "${GUESTS[@]}"
 
 service_killed
 ok "the service is killed half-way: the job goes on, and all leave"
+killed_while_saving
+ok "the service is killed while a guest is saved: it counts as saved, and comes back"
 too_short
 ok "a deadline that is too short: all are saved in time"
 two_at_once

@@ -22,6 +22,9 @@ planned() {
   assert_eq "$(json '{len(e["Reasons"]) > 0 for e in o["Plan"]}' <out)" True "each has its reasons"
   assert_eq "$(draining A)" "false 2" "a plan does nothing"
   assert_stays A one two three
+  # a plan that is made now is another one: so the one that was shown has to be kept, not made again
+  know A B --priority 101 # 100 is the default
+  assert_ne "$(as_user A alice vsmctl --json evacuate --plan | plan_lines 'o["Plan"]')" "$plan" "the plan of now"
 }
 
 # A regular expression: some of the hosts that are known
@@ -36,8 +39,8 @@ destinations() {
 # By a user who is allowed to, and by no other
 users() {
   # a plan is his who asked for it
-  assert_fails_with 'AccessDenied|InteractiveAuthorizationRequired' as_user A bob gdbus call --system --dest "$VSM_NAME" --object-path "$VSM_ROOT" \
-    --method "$VSM_NAME.Manager.Evacuate" "{'PlanID': <'$plan_id'>}"
+  assert_fails_with 'AccessDenied|InteractiveAuthorizationRequired' as_user A bob gdbus call --system \
+    --dest "$VSM_NAME" --object-path "$VSM_ROOT" --method "$VSM_NAME.Manager.Evacuate" "{'PlanID': <'$plan_id'>}"
   assert_eq "$(draining A)" "false 2" "what is refused changes nothing"
   job=$(as_user A alice gdbus call --system --dest "$VSM_NAME" --object-path "$VSM_ROOT" \
     --method "$VSM_NAME.Manager.Evacuate" "{'PlanID': <'$plan_id'>}" | grep -oE "$VSM_ROOT/job/[0-9]+")
@@ -71,6 +74,7 @@ leaving() {
   while read -r name place _; do
     assert_eq "$(host_name "$(guest_hosts "$name")")" "$place" "$name is where the plan said"
   done <<<"$plan"
+  know A B
   assert_eq "$(draining A)" "true 9" "it still drains"
 }
 
@@ -167,7 +171,25 @@ away_count() {
   echo "$n"
 }
 
+# As systemd has it: what starts before it stops after it. No Requires=, by which a restart of vsmd would stop it.
+order_of_units() {
+  local unit after requires
+  after=$(host_run A systemctl show --property=After --value vsm-evacuate.service)
+  for unit in vsmd.service libvirtd.service dbus.service polkit.service systemd-logind.service network.target \
+    network-online.target remote-fs.target virt-guest-shutdown.target libvirt-guests.service; do
+    assert_match " $after " " $unit " "vsm-evacuate.service stops before $unit"
+  done
+  requires=$(host_run A systemctl show --property=Requires,Requisite,BindsTo,PartOf --value vsm-evacuate.service)
+  assert_not_match "$requires" 'vsmd|libvirt' "what it is bound to"
+  after=$(host_run A systemctl show --property=After --value vsm-bring-back.service)
+  for unit in vsmd.service vsm-evacuate.service libvirt-guests.service network-online.target; do
+    assert_match " $after " " $unit " "vsm-bring-back.service starts after $unit"
+  done
+}
+
 hosts_setup "$@"
+order_of_units
+ok "the units stop and start in the order that is needed"
 know_all
 # they write nothing: libvirt samples so few pages of a small guest that one of them looks like more than the link carries
 guest_start A two --ws 8 --rate 0 --transient --no-wait

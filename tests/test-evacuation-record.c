@@ -22,6 +22,7 @@ static void test_record(Place *place, const void *data G_GNUC_UNUSED) {
         g_clear_pointer(&in->plan, g_variant_unref);
         in->plan = g_variant_ref_sink(g_variant_new_parsed("[{'Order': <uint32 1>}]"));
         leaver->end = VSM_LEAVING_SHUT_DOWN;
+        leaver->stilling = VSM_LEAVING_SAVED;
         leaver->level = 4;
         leaver->autostart = true;
         leaver->running = false;
@@ -44,11 +45,13 @@ static void test_record(Place *place, const void *data G_GNUC_UNUSED) {
         g_assert_cmpstr(leaver->uuid, ==, "u-1");
         g_assert_cmpstr(leaver->name, ==, "g\303\274st'\"");
         g_assert_cmpint(leaver->end, ==, VSM_LEAVING_SHUT_DOWN);
+        g_assert_cmpint(leaver->stilling, ==, VSM_LEAVING_SAVED);
         g_assert_cmpuint(leaver->level, ==, 4);
         g_assert_true(leaver->autostart);
         g_assert_false(leaver->running);
         leaver = out->leavers->pdata[1];
         g_assert_cmpint(leaver->end, ==, VSM_LEAVING_WAITS);
+        g_assert_cmpint(leaver->stilling, ==, VSM_LEAVING_WAITS);
         g_assert_cmpuint(g_variant_n_children(leaver->reasons), ==, 0);
         g_assert_cmpuint(g_strv_length(out->out), ==, 2);
         g_assert_cmpstr(out->out[1], ==, "h3");

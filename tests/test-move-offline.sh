@@ -134,6 +134,19 @@ interrupted() { # COMMAND...: while its disk is copied
   assert_stays web "$sum"
 }
 
+# The other host does not answer.
+dialling() {
+  local job sum
+  sum=$(disk_sum A "$DIR/disk.qcow2")
+  lab cut B
+  job=$(move_begin A web B 1 store)
+  wait_job A "$job" '^3$'
+  cancel A "$job"
+  assert_job A "$job" 8
+  lab heal B
+  assert_stays web "$sum"
+}
+
 cancelled() { # JOB
   cancel A "$1"
   assert_job A "$1" 8
@@ -170,6 +183,8 @@ refused
 ok "what cannot be moved stays, and is told why"
 limited
 ok "not faster than is allowed, and faster when that changes"
+dialling
+ok "cancelled while the other host is dialled"
 interrupted cancelled
 ok "cancelled while its disk is copied"
 interrupted killed

@@ -104,6 +104,20 @@ interrupted() { # COMMAND...: while its disk is copied, so it is off
   wait_until 30 booted web $((n + 1))
 }
 
+# The other host does not answer: nothing is done to it for that.
+dialling() {
+  local job n
+  n=$(boots web)
+  lab cut B
+  job=$(move_begin A web B 4 store)
+  wait_job A "$job" '^3$'
+  cancel A "$job"
+  assert_job A "$job" 8
+  lab heal B
+  assert_runs_here web
+  assert_eq "$(boots web)" "$n" "it was not shut down"
+}
+
 cancelled() { # JOB
   cancel A "$1"
   assert_job A "$1" 8
@@ -173,6 +187,8 @@ there_and_back
 ok "there and back, with its disk"
 deaf
 ok "one that is paused runs on, one that goes off late is started again"
+dialling
+ok "cancelled while the other host is dialled: it was not even shut down"
 interrupted cancelled
 ok "cancelled while its disk is copied: started again here"
 interrupted killed

@@ -68,6 +68,19 @@ cancelled() {
   assert_stayed "$job" 8 4
 }
 
+# The other host does not answer; it runs on meanwhile.
+dialling() {
+  local job
+  lab cut B
+  job=$(resume_move A web B)
+  wait_job A "$job" '^3$'
+  wait_tick web
+  assert_eq "$(request A "$job" 4)" 4096 "cancelled"
+  wait_job A "$job" "$END"
+  lab heal B
+  assert_stayed "$job" 8 4
+}
+
 frozen() {
   local job
   job=$(hold A web B)
@@ -137,6 +150,8 @@ back_again
 ok "paused, moved, resumed there, and back"
 cancelled
 ok "cancelled"
+dialling
+ok "cancelled while the other host is dialled: it was never paused"
 frozen
 ok "QEMU at the destination stands still, and the move is killed"
 destination_lost

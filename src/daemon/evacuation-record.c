@@ -9,9 +9,10 @@
 #define KEY_RECORD "Evacuation"
 #define KEY_AWAY   "Away"
 
-/* Job, started, options, plan, leavers (UUID, name, end, level, autostart, running, reasons), hosts that are out. */
-#define RECORD_TYPE  "(tta{sv}aa{sv}a(ssuubbaa{sv})as)"
-#define LEAVERS_TYPE "a(ssuubbaa{sv})"
+/* Job, started, options, plan, leavers (UUID, name, end, stilling, level, autostart, running, reasons), hosts that are
+ * out. */
+#define RECORD_TYPE  "(tta{sv}aa{sv}a(ssuuubbaa{sv})as)"
+#define LEAVERS_TYPE "a(ssuuubbaa{sv})"
 
 /* UUID, name, host, address, since, autostart, running. */
 #define AWAY_TYPE "a(sssstbb)"
@@ -68,8 +69,9 @@ static GVariant* leavers_to_variant(GPtrArray *leavers) {
         for (guint i = 0; i < leavers->len; i++) {
                 const VsmLeaver *l = leavers->pdata[i];
 
-                g_variant_builder_add(&builder, "(ssuubb@aa{sv})", l->uuid, l->name, (uint32_t) l->end, l->level,
-                                      (gboolean) l->autostart, (gboolean) l->running, l->reasons);
+                g_variant_builder_add(&builder, "(ssuuubb@aa{sv})", l->uuid, l->name, (uint32_t) l->end,
+                                      (uint32_t) l->stilling, l->level, (gboolean) l->autostart, (gboolean) l->running,
+                                      l->reasons);
         }
 
         return g_variant_builder_end(&builder);
@@ -104,7 +106,7 @@ VsmEvacuationRecord* vsm_evacuation_record_from_text(const char *text, GError **
         gboolean autostart, running;
         GVariantIter iter;
         VsmLeaver *leaver;
-        uint32_t end;
+        uint32_t end, stilling;
 
         if (!value)
                 return NULL;
@@ -116,12 +118,13 @@ VsmEvacuationRecord* vsm_evacuation_record_from_text(const char *text, GError **
 
         g_variant_iter_init(&iter, leavers);
         while (leaver = g_new0(VsmLeaver, 1),
-               g_variant_iter_next(&iter, "(ssuubb@aa{sv})", &leaver->uuid, &leaver->name, &end, &leaver->level,
-                                   &autostart, &running, &leaver->reasons)) {
+               g_variant_iter_next(&iter, "(ssuuubb@aa{sv})", &leaver->uuid, &leaver->name, &end, &stilling,
+                                   &leaver->level, &autostart, &running, &leaver->reasons)) {
                 leaver->autostart = autostart;
                 leaver->running = running;
                 /* one of a later version waits, and is looked at */
                 leaver->end = end < _VSM_LEAVING_MAX ? (VsmLeaving) end : VSM_LEAVING_WAITS;
+                leaver->stilling = stilling < _VSM_LEAVING_MAX ? (VsmLeaving) stilling : VSM_LEAVING_WAITS;
                 g_ptr_array_add(record->leavers, leaver);
         }
 

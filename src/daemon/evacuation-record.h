@@ -27,6 +27,7 @@ typedef struct VsmLeaver {
         char *uuid;
         char *name;
         VsmLeaving end;
+        VsmLeaving stilling;            /* SAVED or SHUT_DOWN: that has been begun; WAITS: neither */
         uint32_t level;                 /* how far down its chain it is */
         bool autostart;                 /* the mark that it had here */
         bool running;                   /* false: somebody had paused it */

@@ -7,6 +7,7 @@
 #include "daemon/evacuation-recover.h"
 #include "daemon/evacuation-internal.h"
 #include "daemon/log.h"
+#include "daemon/system.h"
 #include "shared/cleanup.h"
 
 /* ---- what is known between evacuations ---- */
@@ -135,6 +136,24 @@ static void go_on(VsmJob *job) {
                 vsm_evacuation_run_cancel(job, job->evacuation->cancel == 5);
 }
 
+/* The host went down meanwhile. Those that had been sent to sleep or off by then are to be started by a bring-back. */
+static void add_stilled(VsmManager *manager, const VsmEvacuationRecord *record) {
+        for (guint i = 0; record && i < record->leavers->len; i++) {
+                const VsmLeaver *leaver = record->leavers->pdata[i];
+                VsmSystem *system = vsm_system_find(manager, leaver->uuid);
+                VsmAway *away;
+
+                if (leaver->end != VSM_LEAVING_WAITS || leaver->stilling == VSM_LEAVING_WAITS || !system ||
+                    vsm_system_is_active(system))
+                        continue;
+
+                away = vsm_away_new(leaver->uuid, leaver->name, "", NULL);
+                away->since = record->started;
+                away->autostart = leaver->autostart;
+                vsm_evacuation_away_add(manager, away);
+        }
+}
+
 void vsm_evacuation_recover(VsmManager *manager) {
         g_autoptr(GPtrArray) jobs = g_ptr_array_new();
         GHashTableIter iter;
@@ -149,6 +168,7 @@ void vsm_evacuation_recover(VsmManager *manager) {
                 job = jobs->pdata[i];
                 if (job->evacuation->boot_changed) {
                         job->evacuation->unfinished = false;
+                        add_stilled(manager, record_of(manager, job->number));
                         vsm_evacuation_end(job, VSM_JOB_STATE_EXCEPTION, VSM_ERROR_INVALID_STATE,
                                            "The host was restarted before the evacuation had come to its end; systems "
                                            "that had not left were not moved any more.");

@@ -152,6 +152,7 @@ typedef struct KeepTask {
         VsmTask task;
         VsmStore *store;
         char *text;
+        VsmTask *then;                  /* NULL = nothing */
 } KeepTask;
 
 /* Store lane. */
@@ -162,8 +163,13 @@ static void keep_run(VsmTask *task) {
 }
 
 static void keep_done(VsmTask *task, void *userdata) {
+        VsmManager *manager = userdata;
+        VsmTask *then = g_steal_pointer(&((KeepTask*) task)->then);
+
         if (task->error)
                 vsm_log(LOG_ERR, "Cannot write down how far the evacuation is: %s", task->error->message);
+        if (then)
+                vsm_worker_push(manager->worker, VSM_LANE_LONG, then);
 }
 
 static void keep_free(VsmTask *task) {
@@ -171,13 +177,14 @@ static void keep_free(VsmTask *task) {
         g_free(task);
 }
 
-void vsm_evacuation_run_keep(VsmEvacuationRun *run) {
+void vsm_evacuation_run_keep(VsmEvacuationRun *run, VsmTask *then) {
         KeepTask *t;
 
         if (!run->begun)
                 return;
 
         t = vsm_task_new(KeepTask, keep_run, keep_done, keep_free);
+        t->then = then;
         t->store = run->job->manager->store;
         t->text = vsm_evacuation_record_to_text(run->record);
         vsm_worker_push(run->job->manager->worker, VSM_LANE_STORE, &t->task);
@@ -205,7 +212,7 @@ static void add_new_ones(VsmEvacuationRun *run) {
                 leaver = vsm_leaver_new(vsm_system_uuid(system), vsm_system_name(system));
                 g_ptr_array_add(run->record->leavers, leaver);
                 (void) vsm_evacuation_run_add(run, leaver);
-                vsm_evacuation_run_keep(run);
+                vsm_evacuation_run_keep(run, NULL);
                 run->plan_wanted = true;
         }
 }
@@ -233,6 +240,9 @@ static void look_at(VsmEvacuationRun *run, VsmEvacuee *evacuee) {
         case VSM_EVACUEE_WAITING:
                 if (busy)
                         evacuee->state = VSM_EVACUEE_BUSY;
+                else if (!active && system && evacuee->leaver->stilling != VSM_LEAVING_WAITS)
+                        /* begun by an earlier run of the daemon, and ended without it */
+                        vsm_evacuee_has_been_stilled(run, evacuee);
                 else if (!active)
                         vsm_evacuee_end(run, evacuee, VSM_LEAVING_GONE, NULL);
                 break;
@@ -459,7 +469,7 @@ void vsm_evacuation_run_begin(VsmJob *job) {
         }
 
         run->begun = true;
-        vsm_evacuation_run_keep(run);
+        vsm_evacuation_run_keep(run, NULL);
         if (sd_event_add_defer(manager->event, &run->wake, on_wake, run) < 0 ||
             sd_event_add_time_relative(manager->event, &run->tick, CLOCK_MONOTONIC, TICK_USEC, TICK_USEC / 10,
                                        on_tick, run) < 0)

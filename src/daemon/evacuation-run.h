@@ -73,8 +73,8 @@ struct VsmEvacuationRun {
 void vsm_evacuation_run_wake(VsmEvacuationRun *run);
 void vsm_evacuation_run_replan(VsmEvacuationRun *run);
 
-/* Writes the record down. */
-void vsm_evacuation_run_keep(VsmEvacuationRun *run);
+/* Writes the record down; then, if it is not NULL, what is done next goes to the long lane. */
+void vsm_evacuation_run_keep(VsmEvacuationRun *run, VsmTask *then);
 
 /* NULL when there is none, or no evacuation runs. */
 VsmEvacuee* vsm_evacuation_run_find(VsmEvacuationRun *run, const char *uuid);
@@ -107,6 +107,9 @@ void vsm_evacuee_free(VsmEvacuee *evacuee);
 /* Starts what the plan says about it. False: it could not be started, and a new plan is wanted. */
 bool vsm_evacuee_start_move(VsmEvacuationRun *run, VsmEvacuee *evacuee, bool held);
 void vsm_evacuee_start_still(VsmEvacuationRun *run, VsmEvacuee *evacuee);
+
+/* It is off, and here, as it was to be: it starts again when those that are away come home. */
+void vsm_evacuee_has_been_stilled(VsmEvacuationRun *run, VsmEvacuee *evacuee);
 
 /* Its end. reasons NULL: keeps those that it has. */
 void vsm_evacuee_end(VsmEvacuationRun *run, VsmEvacuee *evacuee, VsmLeaving end, GVariant *reasons);
