@@ -286,9 +286,9 @@ static VsmPaceMove move_of(VsmEvacuationRun *run, const VsmEvacuee *evacuee) {
                 .last_pass = job->phase > VSM_PHASE_MEMORY && job->phase != VSM_PHASE_POST_COPY,
         };
 
-        /* of one that writes nothing the first pass is the last */
-        if (memory && !move.held && stats->bandwidth > 0 && job->move &&
-            (evacuee->quiet || vsm_converge_passes(&job->move->converge) > 0))
+        /* Of one that writes nothing the first pass is the last, and nothing is sent twice when the next one begins
+         * before its end. One that writes keeps the link to itself until it switches over. */
+        if (memory && !move.held && stats->bandwidth > 0 && evacuee->quiet)
                 move.last_pass = (double) stats->memory_remaining * G_USEC_PER_SEC / (double) stats->bandwidth <
                         (double) RELEASE_USEC;
         return move;
