@@ -30,7 +30,7 @@ assert_match "$(wait_back "$job" 120)" '^(7|32768)$' "the host is emptied"
 assert_eq "$(draining)" true "and drains"
 assert_guest_on B web
 assert_eq "$(guest_state A own)" "shut off" "the other one is saved"
-assert_eq "$(still_away)" web "who is away is written down"
+assert_eq "$(still_away)" "own web" "who is away is written down, and who was saved"
 ok "a host is evacuated"
 
 job=$(bring_back)
