@@ -131,13 +131,19 @@ too_short() {
   assert_stays A "${GUESTS[@]}"
 }
 
-# What writes a saved guest to the disk waits for a word.
+# What writes a saved guest to the disk waits for a word. Ended also when the test is: others use the host after it.
 slow_disk() { # HOST
+  at_exit "quick_disk $1"
   # shellcheck disable=SC2016 # for the shell over there
   host_run "$1" sh -ec 'cd /usr/lib/libvirt; mv libvirt_iohelper iohelper.real
     printf "%s\n" "#!/bin/sh" "touch /run/saving" "while [ -e /run/slow ]; do sleep 0.1; done" \
       "exec /usr/lib/libvirt/iohelper.real \"\$@\"" >libvirt_iohelper
     chmod 755 libvirt_iohelper; touch /run/slow'
+}
+
+quick_disk() { # HOST
+  host_run "$1" sh -ec 'rm -f /run/slow /run/saving; cd /usr/lib/libvirt
+    [ ! -e iohelper.real ] || mv iohelper.real libvirt_iohelper'
 }
 
 # The guest is saved while nobody watches. It has left all the same, and it comes back.
@@ -150,7 +156,7 @@ killed_while_saving() {
   assert_ends A "$job" 32768
   assert_counts A "$job" 1 1 0
   assert_saved A one
-  host_run A mv /usr/lib/libvirt/iohelper.real /usr/lib/libvirt/libvirt_iohelper
+  quick_disk A
   client A bring-back
   assert_eq "$status" 0 "vsmctl bring-back ($(head -n 3 err))"
   assert_stays A "${GUESTS[@]}"
