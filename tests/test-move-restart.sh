@@ -81,6 +81,7 @@ deaf() {
   assert_job_fails A "$job" 'paused'
   host_run A virsh -q resume --domain deaf
   wait_for_line qemu.log RESUME 10 >/dev/null
+  wait_tick deaf
   job=$(move_begin A deaf B 4 -)
   wait_for_line qemu.log POWERDOWN 30 >/dev/null
   cancel A "$job"
@@ -171,9 +172,7 @@ make_pool A store "$DIR"
 make_pool B store "$DIR"
 make_volume A store disk.qcow2 qcow2 256M 64 >/dev/null
 guest_start A web --autostart --region 256 --disk "$DIR/disk.qcow2"
-guest_define A deaf --ws 8
-host_run A sh -c 'virsh -q dumpxml --inactive deaf | sed "/<acpi\/>/d" >/tmp/deaf.xml
-  virsh -q define /tmp/deaf.xml'
+guest_define A deaf --ws 8 --deaf
 
 if [ "${VSM_RESTARTS-}" = cut_off ]; then
   interrupted cut_off
