@@ -309,9 +309,7 @@ static bool all_done(const World *world) {
 }
 
 /* Looked at five times a second. */
-static double makespan(World *world) {
-        g_autoptr(VsmPace) pace = vsm_pace_new(world->limit);
-
+static double makespan_by(World *world, VsmPace *pace) {
         for (unsigned tick = 0; !all_done(world); tick++) {
                 if (tick % 10 == 0)
                         for (unsigned i = 0; i < 10; i++) {
@@ -329,6 +327,12 @@ static double makespan(World *world) {
         }
 
         return world->now;
+}
+
+static double makespan(World *world) {
+        g_autoptr(VsmPace) pace = vsm_pace_new(world->limit);
+
+        return makespan_by(world, pace);
 }
 
 static void add(World *world, double memory, double dirty, unsigned lane) {
@@ -429,6 +433,33 @@ static void test_trials(void) {
         g_assert_cmpuint(world.holds, <=, 3);
 }
 
+/* What an earlier evacuation has found out is not tried again, unless less goes through now. */
+static void test_in_vain(void) {
+        World first = world_new(50, 1000), again = world_new(50, 1000), narrow = world_new(100, 25);
+        g_autoptr(VsmPace) a = vsm_pace_new(10), b = vsm_pace_new(10), c = vsm_pace_new(10);
+        double took;
+
+        for (unsigned k = 0; k < 8; k++) {
+                add(&first, 100, 5, k % 2);
+                add(&again, 100, 5, k % 2);
+                add(&narrow, 100, 2.5, k % 2);
+        }
+
+        g_assert_cmpuint(vsm_pace_in_vain(a), ==, 0);
+        took = makespan_by(&first, a);
+        g_assert_cmpuint(first.holds, ==, 1);
+        g_assert_cmpuint(vsm_pace_in_vain(a), >, 40 * MB);
+
+        vsm_pace_set_in_vain(b, vsm_pace_in_vain(a), SECOND);
+        g_assert_cmpfloat(makespan_by(&again, b), <, took);
+        g_assert_cmpuint(again.holds, ==, 0);
+        g_assert_cmpfloat(again.sent, <, first.sent);
+
+        vsm_pace_set_in_vain(c, vsm_pace_in_vain(b), SECOND);
+        g_assert_cmpfloat(makespan_by(&narrow, c), <, 1.2 * 4 * 100 / 22.5);
+        g_assert_cmpuint(vsm_pace_in_vain(c), ==, 0);
+}
+
 static void test_limit_in_model(void) {
         World world = world_new(50, 1000);
 
@@ -453,6 +484,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/pace/ends", test_ends);
         g_test_add_func("/pace/ends-mix", test_ends_mix);
         g_test_add_func("/pace/trials", test_trials);
+        g_test_add_func("/pace/in-vain", test_in_vain);
         g_test_add_func("/pace/limit-in-model", test_limit_in_model);
         return g_test_run();
 }

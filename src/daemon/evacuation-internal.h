@@ -13,6 +13,7 @@ typedef struct VsmEvacuationRun VsmEvacuationRun;       /* evacuation-run.c */
 struct VsmEvacuations {
         bool starting;                  /* one is about to be accepted */
         uint64_t rate;                  /* bytes/s that went out together, as last seen; 0 = not known */
+        uint64_t in_vain;               /* bytes/s of a trial that showed that more lanes bring nothing; 0 = none did */
         GPtrArray *plans;               /* that were shown, evacuation-methods.c */
         GHashTable *plannings;          /* number -> VsmPlanning, evacuation-plan.c */
         uint64_t planning;              /* number of the last one */

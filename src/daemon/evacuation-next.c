@@ -355,6 +355,7 @@ void vsm_evacuation_run_pace(VsmEvacuationRun *run) {
 
         if (vsm_pace_rate(run->pace) > 0)
                 run->job->manager->evacuations->rate = vsm_pace_rate(run->pace);
+        run->job->manager->evacuations->in_vain = vsm_pace_in_vain(run->pace);
 }
 
 /* ---- what does not move ---- */

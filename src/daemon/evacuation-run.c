@@ -83,6 +83,7 @@ VsmEvacuationRun* vsm_evacuation_run_new(VsmJob *job, VsmEvacuationOptions *opti
         run->soft = reasons_table();
         run->out = reasons_table();
         run->pace = vsm_pace_new(job->manager->settings.max_migrations);
+        vsm_pace_set_in_vain(run->pace, job->manager->evacuations->in_vain, vsm_now_monotonic());
 
         for (guint i = 0; i < run->record->leavers->len; i++)
                 (void) vsm_evacuation_run_add(run, run->record->leavers->pdata[i]);

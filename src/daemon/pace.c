@@ -80,6 +80,15 @@ void vsm_pace_set_limit(VsmPace *pace, unsigned limit) {
         pace->limit = limit;
 }
 
+uint64_t vsm_pace_in_vain(const VsmPace *pace) {
+        return pace->failed;
+}
+
+void vsm_pace_set_in_vain(VsmPace *pace, uint64_t rate, uint64_t now) {
+        pace->failed = rate;
+        pace->next_trial = rate > 0 ? now + pace->pause : 0;
+}
+
 /* ---- what is seen ---- */
 
 static uint64_t per_second(uint64_t bytes, uint64_t time) {

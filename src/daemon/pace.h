@@ -50,3 +50,8 @@ VsmPaceStep vsm_pace_next(VsmPace *pace, const VsmPaceMove *moves, size_t n_move
 
 /* bytes/s that went through all lanes together lately; 0 = not known yet. */
 uint64_t vsm_pace_rate(const VsmPace *pace);
+
+/* bytes/s that a trial of one more lane had, in vain; 0 = there was none, or one brought something. The next evacuation
+ * may be told: while as much goes through without, it does not try for a minute, whichever its destinations. */
+uint64_t vsm_pace_in_vain(const VsmPace *pace);
+void vsm_pace_set_in_vain(VsmPace *pace, uint64_t rate, uint64_t now);
