@@ -109,6 +109,17 @@ host_write() { # HOST FILE: from stdin, folders are made
   lab run "$1" sh -c 'mkdir -p "$(dirname "$1")" && cat >"$1"' sh "$2"
 }
 
+# As libvirt there sees it, until enough_memory or the next reset. Nothing is taken from anybody.
+short_of_memory() { # HOST
+  host_run "$1" sed -E 's/^(MemFree|MemAvailable|Buffers|Cached):.*/\1: 1024 kB/' /proc/meminfo >meminfo
+  host_write "$1" /root/meminfo <meminfo
+  host_run "$1" mount --bind /root/meminfo /proc/meminfo
+}
+
+enough_memory() { # HOST
+  host_run "$1" umount /proc/meminfo
+}
+
 # polkit notices new rules by itself, some time. A restart has read them when it returns.
 polkit_rule() { # HOST NAME: the rule from stdin
   host_write "$1" "/etc/polkit-1/rules.d/$2.rules"

@@ -51,6 +51,31 @@ kill_service() { # HOST
   host_run "$1" systemctl kill --kill-who=main --signal=KILL vsmd.service
 }
 
+### what a test calls in the middle of a move from host A
+
+cancelled() { # JOB
+  cancel A "$1"
+  assert_job A "$1" 8
+}
+
+killed() { # JOB
+  kill_service A
+  assert_job A "$1" 10
+}
+
+# Host B does not answer.
+dial_and_cancel() { # NAME TYPE
+  local job
+  lab cut B
+  job=$(move_begin A "$1" B "$2" store)
+  wait_job A "$job" '^3$'
+  cancel A "$job"
+  assert_job A "$job" 8
+  lab heal B
+}
+
+### where things are
+
 definition() { # HOST NAME: the stored one
   host_run "$1" virsh -q dumpxml --inactive --domain "$2"
 }

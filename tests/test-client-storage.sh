@@ -94,7 +94,44 @@ detailed() {
   host_run B virsh -q undefine --domain plain
 }
 
-hosts_need kvm
+plan_is_there() { # NAME
+  host_run B virsh -q dumpxml --inactive --domain "$1" | grep -q ':planned'
+}
+
+# It stays planned, and whoever sits at a terminal may mend that and go on.
+detailed_in_the_way() {
+  local keys
+  short_of_memory B
+  guest_start A plain --ws 8
+  vsmctl A 3 vm-detailed "$(host_name A)" "$(host_name B)" plain
+  assert_file_has_content out 'plain is planned on hostb' 'cannot be migrated' 'memory'
+  assert_guest_on A plain
+  assert_true "it stays planned" plan_is_there plain
+  vsmctl A 1 vm-detailed "$(host_name A)" "$(host_name B)" plain
+  assert_file_has_content err 'plan'
+  host_run B virsh -q undefine --domain plain
+
+  mkfifo keys
+  exec {keys}<>keys
+  # shellcheck disable=SC2016 # for that shell
+  start_background terminal.log bash -c 'exec "$@" <keys' bash "$hosts_lab" --dir "$VSM_LAB_DIR" run A \
+    script -qfec "vsmctl vm-detailed $(host_name A) $(host_name B) plain" /dev/null
+  wait_until 30 grep -q 'Press Enter' terminal.log
+  assert_guest_on A plain
+  echo >&"$keys"
+  wait_until 30 eval '[ "$(grep -c "Press Enter" terminal.log)" = 2 ]'
+  enough_memory B
+  echo >&"$keys"
+  wait_for_line terminal.log 'plain runs on hostb now' 30 >/dev/null
+  exec {keys}>&-
+  assert_guest_on B plain
+  assert_eq "$(guest_state A plain)" none "it has gone from host A"
+  assert_guest_good plain
+  host_run B virsh -q destroy --domain plain
+  host_run B virsh -q undefine --domain plain
+}
+
+hosts_need kvm script
 hosts_setup "$@"
 make_pool A disks /srv/disks
 for pool in disks more third; do
@@ -114,6 +151,8 @@ to_directory
 ok "vm-and-storage, storage-simple, storage-simple-with-pool"
 detailed
 ok "vm-detailed"
+detailed_in_the_way
+ok "vm-detailed with something in the way"
 assert_no_leftovers A
 assert_no_leftovers B web
 

@@ -134,27 +134,11 @@ interrupted() { # COMMAND...: while its disk is copied
   assert_stays web "$sum"
 }
 
-# The other host does not answer.
 dialling() {
-  local job sum
+  local sum
   sum=$(disk_sum A "$DIR/disk.qcow2")
-  lab cut B
-  job=$(move_begin A web B 1 store)
-  wait_job A "$job" '^3$'
-  cancel A "$job"
-  assert_job A "$job" 8
-  lab heal B
+  dial_and_cancel web 1
   assert_stays web "$sum"
-}
-
-cancelled() { # JOB
-  cancel A "$1"
-  assert_job A "$1" 8
-}
-
-killed() { # JOB
-  kill_service A
-  assert_job A "$1" 10
 }
 
 # Killed when the mark is off there: it has moved, and that is brought to its end.

@@ -105,28 +105,13 @@ interrupted() { # COMMAND...: while its disk is copied, so it is off
   wait_until 30 booted web $((n + 1))
 }
 
-# The other host does not answer: nothing is done to it for that.
+# Nothing is done to it for that.
 dialling() {
-  local job n
+  local n
   n=$(boots web)
-  lab cut B
-  job=$(move_begin A web B 4 store)
-  wait_job A "$job" '^3$'
-  cancel A "$job"
-  assert_job A "$job" 8
-  lab heal B
+  dial_and_cancel web 4
   assert_runs_here web
   assert_eq "$(boots web)" "$n" "it was not shut down"
-}
-
-cancelled() { # JOB
-  cancel A "$1"
-  assert_job A "$1" 8
-}
-
-killed() { # JOB
-  kill_service A
-  assert_job A "$1" 10
 }
 
 # The other host goes away: here it is started again without it, and there all goes when it is back.

@@ -14,28 +14,30 @@
 
 DIR=/var/lib/libvirt/store
 
-stage() { # NAME POOL
+stage() { # FROM NAME TO POOL [SETTINGS]
   local job
-  job=$(move_begin A "$1" B 32770 "$2")
-  assert_job A "$job" 7
-  assert_true "$1 is placed on host B, with our mark" has_mark B "$1"
-  assert_eq "$(guest_state B "$1")" "shut off" "and is off there"
+  job=$(move_begin "$1" "$2" "$3" 32770 "${@:4}")
+  assert_job "$1" "$job" 7
+  assert_true "$2 is placed on host $3, with our mark" has_mark "$3" "$2"
+  assert_eq "$(guest_state "$3" "$2")" "shut off" "and is off there"
 }
 
-unstage() { # NAME
-  host_run B virsh -q undefine --domain "$1"
+merge() { # FROM NAME TO TYPE
+  local job
+  job=$(move_begin "$1" "$2" "$3" "$4" - "$(planned "$1" "$2")")
+  assert_job "$1" "$job" 7
 }
 
 edit() { # NAME SED-SCRIPT: the definition on host B
   definition B "$1" | sed -E "$2" | host_run B virsh -q define /dev/stdin
 }
 
-planned() { # NAME
-  printf 'DestinationPlannedVirtualSystemId s %s' "$(guest_uuid A "$1")"
+planned() { # HOST NAME: it is staged from there
+  printf 'DestinationPlannedVirtualSystemId s %s' "$(guest_uuid "$1" "$2")"
 }
 
 staged() {
-  stage web store
+  stage A web B store
   assert_guest_on A web
   assert_eq "$(autostart A web)" enable "the guest here is not touched"
   assert_eq "$(volumes B store)" disk.qcow2 "its volume was made"
@@ -50,10 +52,10 @@ not_merged() {
   local job
   job=$(move_begin A web B 32771 store)
   assert_job_fails A "$job" 'DestinationPlannedVirtualSystemId'
-  job=$(move_begin A web B 32768 - "$(planned web)")
+  job=$(move_begin A web B 32768 - "$(planned A web)")
   assert_job_fails A "$job" 'empty volume'
   edit web 's,<memory unit=.KiB.>[0-9]+<,<memory unit="KiB">131072<,; s,<currentMemory unit=.KiB.>[0-9]+<,<currentMemory unit="KiB">131072<,'
-  job=$(move_begin A web B 32771 - "$(planned web)")
+  job=$(move_begin A web B 32771 - "$(planned A web)")
   assert_job_fails A "$job" '<memory>'
   job=$(move_begin A web B 32770 store)
   assert_job_fails A "$job" 'planned system'
@@ -64,14 +66,13 @@ not_merged() {
 
 # What a live migration can change is changed there.
 merged() {
-  local job sum
+  local sum
   sum=$(disk_sum A "$DIR/disk.qcow2")
   edit web 's,(<uuid>.*</uuid>),\1<title>edited</title><description>as planned</description>,'
   host_run B virsh -q domrename web planned
   host_run B virsh -q autostart --domain planned
   host_run A virsh -q autostart --disable --domain web
-  job=$(move_begin A web B 32771 - "$(planned web)")
-  assert_job A "$job" 7
+  merge A web B 32771
   assert_guest_on B planned
   assert_eq "$(guest_state A web)" none "gone on host A"
   assert_fails has_mark B planned
@@ -85,18 +86,40 @@ merged() {
   lab check-guest web
 }
 
-# Without disks: staged, killed in every way, merged by a plain live migration
+# What was kept of its disk on host A is in the way, unless that is allowed.
+back() {
+  local job sum
+  sum=$(disk_sum B "$DIR/disk.qcow2")
+  assert_eq "$(volumes A store)" disk.qcow2 "the copy on host A was kept"
+  job=$(move_begin B planned A 32770 store)
+  assert_job_fails B "$job" 'disk.qcow2'
+  assert_eq "$(guest_state A planned)" none "nothing is placed on host A"
+  stage B planned A store 'AllowOverwriteExistingFile b true'
+  assert_guest_on B planned
+  merge B planned A 32771
+  assert_guest_on A planned
+  assert_eq "$(guest_state B planned)" none "gone on host B"
+  assert_fails has_mark A planned
+  assert_eq "$(autostart A planned)" enable "autostart comes with it"
+  assert_match "$(definition A planned)" '<title>edited</title>' "its title, too"
+  assert_eq "$(disk_sum A "$DIR/disk.qcow2")" "$sum" "the disk holds what it held"
+  wait_disk_round web
+  lab check-guest web
+}
+
+# Without disks: merged by a plain live migration, there and back
 plain() {
-  local job
   guest_start A plain --ws 8
-  stage plain -
-  job=$(move_begin A plain B 32768 - "$(planned plain)")
-  assert_job A "$job" 7
+  stage A plain B -
+  merge A plain B 32768
   assert_guest_on B plain
   assert_fails has_mark B plain
+  stage B plain A -
+  merge B plain A 32768
+  assert_guest_on A plain
+  assert_fails has_mark A plain
   assert_guest_good plain
-  host_run B virsh -q destroy --domain plain
-  unstage plain
+  host_run A virsh -q destroy --domain plain
 }
 
 # One that is off, and a failure: nothing stays
@@ -109,22 +132,16 @@ failed() {
   assert_job A "$job" 10
   assert_eq "$(volumes B full)" "" "no volume stays"
   assert_eq "$(guest_state B off)" none "no definition stays"
-  stage off store
+  stage A off B store
   assert_eq "$(guest_state A off)" "shut off" "the one here stays off"
   host_run B virsh -q undefine --domain off
   host_run B virsh -q vol-delete --pool store --vol big.raw
 }
 
-# Before it has reached the other host
-cancelled() {
-  local job before
+dialling() {
+  local before
   before=$(volumes B store)
-  lab cut B
-  job=$(move_begin A off B 32770 store)
-  wait_job A "$job" '^3$'
-  cancel A "$job"
-  assert_job A "$job" 8
-  lab heal B
+  dial_and_cancel off 32770
   assert_eq "$(guest_state B off)" none "no definition stays"
   assert_eq "$(volumes B store)" "$before" "no volume stays"
   assert_eq "$(guest_state A off)" "shut off" "the one here stays off"
@@ -143,7 +160,7 @@ assert_all_or_nothing() { # JOBSTATE
 }
 
 # Whenever the service is killed: either all is there, with its mark, or nothing.
-killed() {
+killed_anywhere() {
   local job delay state
   for delay in 0.05 0.2; do
     slow_down A
@@ -175,13 +192,15 @@ not_merged
 ok "what cannot be merged is refused by name"
 merged
 ok "merged with what was changed there"
+back
+ok "and back, over the copy that was kept, when that is allowed"
 plain
-ok "merged without disks"
+ok "merged without disks, there and back"
 failed
 ok "a failure leaves nothing, and one that is off can be staged as well"
-cancelled
+dialling
 ok "cancelled: nothing there"
-killed
+killed_anywhere
 ok "the service is killed in the middle: all or nothing"
 
 hosts_done

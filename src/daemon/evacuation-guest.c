@@ -37,7 +37,7 @@ void vsm_evacuee_end(VsmEvacuationRun *run, VsmEvacuee *evacuee, VsmLeaving end,
         evacuee->state = VSM_EVACUEE_ENDED;
         evacuee->leaver->end = end;
         set_reasons(evacuee, reasons);
-        vsm_evacuation_run_keep(run, NULL);
+        vsm_evacuation_run_keep(run);
         vsm_evacuation_run_wake(run);
 }
 
@@ -59,7 +59,7 @@ static void set_level(VsmEvacuationRun *run, VsmEvacuee *evacuee, size_t level) 
         evacuee->leaver->level = (uint32_t) MIN(level, evacuee->chain.n - 1);
         (void) g_hash_table_foreach_remove(run->soft, is_of_guest, evacuee->leaver->uuid);
         evacuee->planned = false;
-        vsm_evacuation_run_keep(run, NULL);
+        vsm_evacuation_run_keep(run);
         vsm_evacuation_run_replan(run);
 }
 
@@ -117,7 +117,7 @@ bool vsm_evacuee_start_move(VsmEvacuationRun *run, VsmEvacuee *evacuee, bool hel
         evacuee->leaver->stilling = VSM_LEAVING_WAITS;
         evacuee->state = VSM_EVACUEE_MOVING;
         evacuee->hurried = false;
-        vsm_evacuation_run_keep(run, NULL);
+        vsm_evacuation_run_keep(run);
         evacuee->job = vsm_move_job_accept_child(run->job, system, request, held);
         return true;
 }
@@ -222,7 +222,7 @@ void vsm_evacuee_child_ended(VsmEvacuationRun *run, VsmEvacuee *evacuee, const V
         } else
                 take_failure(run, evacuee, child);
 
-        vsm_evacuation_run_keep(run, NULL);
+        vsm_evacuation_run_keep(run);
         vsm_evacuation_run_replan(run);
 }
 
@@ -287,11 +287,8 @@ static GVariant* still_failed(const VsmEvacuee *evacuee, const GError *error) {
 
 void vsm_evacuee_has_been_stilled(VsmEvacuationRun *run, VsmEvacuee *evacuee) {
         VsmLeaving end = evacuee->leaver->stilling;
-        VsmAway *away = vsm_away_new(evacuee->leaver->uuid, evacuee->leaver->name, "", NULL);
 
-        away->since = vsm_now_realtime();
-        away->autostart = evacuee->leaver->autostart;
-        vsm_evacuation_away_add(run->job->manager, away);
+        vsm_evacuation_away_add(run->job->manager, vsm_away_new_stilled(evacuee->leaver, vsm_now_realtime()));
         vsm_log(LOG_NOTICE, "Job %" PRIu64 ": %s was %s.", run->job->number, evacuee->leaver->name,
                 end == VSM_LEAVING_SAVED ? "saved on this host" : "shut down");
         vsm_evacuee_end(run, evacuee, end, NULL);
@@ -356,5 +353,5 @@ void vsm_evacuee_start_still(VsmEvacuationRun *run, VsmEvacuee *evacuee) {
         t->method = evacuee->method;
         t->deadline = MIN(SHUT_DOWN_USEC, vsm_evacuation_run_time_left(run));
         t->cancel = vsm_cancel_ref(evacuee->cancel);
-        vsm_evacuation_run_keep(run, &t->task);
+        vsm_evacuation_run_keep_then(run, &t->task);
 }

@@ -190,7 +190,7 @@ static void show_plan(VsmEvacuationRun *run) {
         vsm_evacuation_set_plan(run->job, g_variant_builder_end(&builder));
         g_variant_unref(run->record->plan);
         run->record->plan = g_variant_ref(run->job->evacuation->plan);
-        vsm_evacuation_run_keep(run, NULL);
+        vsm_evacuation_run_keep(run);
 }
 
 /* Takes planned. */

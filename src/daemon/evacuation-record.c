@@ -179,6 +179,14 @@ VsmAway* vsm_away_new(const char *uuid, const char *name, const char *host, cons
         return away;
 }
 
+VsmAway* vsm_away_new_stilled(const VsmLeaver *leaver, uint64_t since) {
+        VsmAway *away = vsm_away_new(leaver->uuid, leaver->name, "", NULL);
+
+        away->since = since;
+        away->autostart = leaver->autostart;
+        return away;
+}
+
 void vsm_away_free(VsmAway *away) {
         if (!away)
                 return;

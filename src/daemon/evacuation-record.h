@@ -70,6 +70,9 @@ typedef struct VsmAway {
 } VsmAway;
 
 VsmAway* vsm_away_new(const char *uuid, const char *name, const char *host, const char *address);
+
+/* One that was saved or shut down, since then (realtime, µs): it is away and on this host. */
+VsmAway* vsm_away_new_stilled(const VsmLeaver *leaver, uint64_t since);
 void vsm_away_free(VsmAway *away);
 
 char* vsm_away_to_text(GPtrArray *away);

@@ -141,16 +141,12 @@ static void add_stilled(VsmManager *manager, const VsmEvacuationRecord *record) 
         for (guint i = 0; record && i < record->leavers->len; i++) {
                 const VsmLeaver *leaver = record->leavers->pdata[i];
                 VsmSystem *system = vsm_system_find(manager, leaver->uuid);
-                VsmAway *away;
 
                 if (leaver->end != VSM_LEAVING_WAITS || leaver->stilling == VSM_LEAVING_WAITS || !system ||
                     vsm_system_is_active(system))
                         continue;
 
-                away = vsm_away_new(leaver->uuid, leaver->name, "", NULL);
-                away->since = record->started;
-                away->autostart = leaver->autostart;
-                vsm_evacuation_away_add(manager, away);
+                vsm_evacuation_away_add(manager, vsm_away_new_stilled(leaver, record->started));
         }
 }
 

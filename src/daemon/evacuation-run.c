@@ -178,7 +178,11 @@ static void keep_free(VsmTask *task) {
         g_free(task);
 }
 
-void vsm_evacuation_run_keep(VsmEvacuationRun *run, VsmTask *then) {
+void vsm_evacuation_run_keep(VsmEvacuationRun *run) {
+        vsm_evacuation_run_keep_then(run, NULL);
+}
+
+void vsm_evacuation_run_keep_then(VsmEvacuationRun *run, VsmTask *then) {
         KeepTask *t;
 
         if (!run->begun)
@@ -213,7 +217,7 @@ static void add_new_ones(VsmEvacuationRun *run) {
                 leaver = vsm_leaver_new(vsm_system_uuid(system), vsm_system_name(system));
                 g_ptr_array_add(run->record->leavers, leaver);
                 (void) vsm_evacuation_run_add(run, leaver);
-                vsm_evacuation_run_keep(run, NULL);
+                vsm_evacuation_run_keep(run);
                 run->plan_wanted = true;
         }
 }
@@ -470,7 +474,7 @@ void vsm_evacuation_run_begin(VsmJob *job) {
         }
 
         run->begun = true;
-        vsm_evacuation_run_keep(run, NULL);
+        vsm_evacuation_run_keep(run);
         if (sd_event_add_defer(manager->event, &run->wake, on_wake, run) < 0 ||
             sd_event_add_time_relative(manager->event, &run->tick, CLOCK_MONOTONIC, TICK_USEC, TICK_USEC / 10,
                                        on_tick, run) < 0)

@@ -73,8 +73,11 @@ struct VsmEvacuationRun {
 void vsm_evacuation_run_wake(VsmEvacuationRun *run);
 void vsm_evacuation_run_replan(VsmEvacuationRun *run);
 
-/* Writes the record down; then, if it is not NULL, what is done next goes to the long lane. */
-void vsm_evacuation_run_keep(VsmEvacuationRun *run, VsmTask *then);
+/* Writes the record down. */
+void vsm_evacuation_run_keep(VsmEvacuationRun *run);
+
+/* The same, and only then is this done, on the long lane. Takes then. */
+void vsm_evacuation_run_keep_then(VsmEvacuationRun *run, VsmTask *then);
 
 /* NULL when there is none, or no evacuation runs. */
 VsmEvacuee* vsm_evacuation_run_find(VsmEvacuationRun *run, const char *uuid);

@@ -363,8 +363,6 @@ void vsm_system_release(VsmSystem *system) {
 
         if (system->gone)
                 system_remove(system);
-        else
-                vsm_system_take_held(system);
 }
 
 /* ---- following the domain ---- */
