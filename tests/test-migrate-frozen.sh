@@ -49,9 +49,9 @@ assert_eq "$(request A "$job" 5)" 4096 "killed after all"
 assert_ended "$job" 9 4
 ok "cancelled, then killed"
 
-host_write A /etc/vsmd/vsmd.conf.d/stall.conf <<<$'[Service]\nStallTimeout=5s'
+host_write A /etc/vsmd/vsmd.conf.d/stall.conf <<<$'[Service]\nStallTimeout=3s'
 host_run A systemctl restart vsmd.service
-assert_eq "$(prop A "$VSM_ROOT" "$VSM_NAME.ServiceSettingData" StallTimeout)" $((5 * SECOND)) "StallTimeout"
+assert_eq "$(prop A "$VSM_ROOT" "$VSM_NAME.ServiceSettingData" StallTimeout)" $((3 * SECOND)) "StallTimeout"
 job=$(freeze)
 wait_prop A "$job" "$VSM_NAME.Job.Transfer" Verdict '^stalled$' >/dev/null
 assert_ended "$job" 10 5

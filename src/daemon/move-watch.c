@@ -212,10 +212,13 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
 
         /* a guest that is being shut down moves no bytes, and has a limit of its own */
         if (!move->cancel && (type->memory || move->moved_bytes > 0) &&
-            now - move->moved_mono > job->manager->settings.stall_timeout)
+            now - move->moved_mono > job->manager->settings.stall_timeout) {
+                /* the last word on it, also when it was never said before */
+                vsm_job_set_verdict(job, vsm_verdict_to_string(VSM_VERDICT_STALLED));
                 vsm_move_job_give_up(job, VSM_ERROR_TIMEOUT,
                                      "No byte has moved for the time that StallTimeout allows, so the migration was "
                                      "given up");
+        }
 
         sample(job);
         if (move->cancel && !job->post_copy)
