@@ -74,6 +74,48 @@ static void test_record(Place *place, const void *data G_GNUC_UNUSED) {
         g_assert_null(none);
 }
 
+static bool is_called(VsmStore *store, const char *uuid) {
+        g_autoptr(GPtrArray) all = vsm_evacuation_record_away(store, NULL);
+
+        for (guint i = 0; i < all->len; i++) {
+                const VsmAway *away = all->pdata[i];
+
+                if (g_str_equal(away->uuid, uuid))
+                        return away->called;
+        }
+
+        return false;
+}
+
+static void test_call(Place *place, const void *data G_GNUC_UNUSED) {
+        g_autoptr(VsmStore) store = open_whole(place);
+        g_autoptr(VsmEvacuationRecord) record = vsm_evacuation_record_new(), empty = vsm_evacuation_record_new();
+        g_autofree char *text = NULL, *nothing = NULL;
+        char *wanted[] = { (char*) "u-1", (char*) "u-4", NULL };
+        g_autoptr(GPtrArray) coming = NULL;
+
+        add_away(store, "u-1", "h2");
+        add_away(store, "u-2", "h3");
+        add_leaver(record, "u-4", VSM_LEAVING_SAVED);
+        text = vsm_evacuation_record_to_text(record);
+        g_assert_true(vsm_evacuation_record_write(store, text, NULL));
+
+        coming = vsm_bring_back_record_read(store, wanted, NULL);
+        g_assert_true(vsm_bring_back_record_call(store, coming, NULL));
+        g_assert_true(is_called(store, "u-1"));
+        g_assert_true(is_called(store, "u-4"));
+        g_assert_false(is_called(store, "u-2"));
+
+        /* also when the next evacuation has its record in place of this one */
+        nothing = vsm_evacuation_record_to_text(empty);
+        g_assert_true(vsm_evacuation_record_write(store, nothing, NULL));
+        assert_all(store, NULL, "u-2@h3 u-1@h2 u-4@");
+
+        /* who leaves again has not been called again */
+        add_away(store, "u-1", "h3");
+        g_assert_false(is_called(store, "u-1"));
+}
+
 static void test_forget(Place *place, const void *data G_GNUC_UNUSED) {
         g_autoptr(VsmStore) store = open_whole(place);
         g_autoptr(VsmEvacuationRecord) record = vsm_evacuation_record_new(), again = NULL;
@@ -105,6 +147,7 @@ static void test_forget(Place *place, const void *data G_GNUC_UNUSED) {
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
         g_test_add("/bring-back-record/read", Place, NULL, place_set_up, test_record, place_tear_down);
+        g_test_add("/bring-back-record/call", Place, NULL, place_set_up, test_call, place_tear_down);
         g_test_add("/bring-back-record/forget", Place, NULL, place_set_up, test_forget, place_tear_down);
         return g_test_run();
 }

@@ -43,6 +43,9 @@ down() { # poweroff|reboot
 gone() {
   assert_left A busy steady passing
   assert_eq "$(guest_hosts store)" "" "store runs nowhere"
+}
+
+said() {
   assert_file_has_content console.A 'busy' 'steady' 'passing'
 }
 
@@ -64,6 +67,21 @@ store_is_back() {
   assert_eq "$(guest_hosts store)" A "store runs on host A"
   wait_tick store
   assert_guest_good store
+}
+
+# It goes down again while they come home: nobody comes in any more, and who has come leaves again.
+down_while_they_come() {
+  local host
+  for host in $(others A); do
+    lab link "$host" rate 20mbit
+  done
+  start_background back.log "$hosts_lab" --dir "$VSM_LAB_DIR" run A vsmctl bring-back
+  wait_until 60 host_run A sh -c 'virsh -q list --all | grep -v store | grep -q .'
+  down poweroff
+  for host in $(others A); do
+    lab link "$host" rate unlimited
+  done
+  gone
 }
 
 back_by_hand() {
@@ -97,11 +115,16 @@ restarts
 ok "restarts of the service, the unit and libvirt move nothing"
 down poweroff
 gone
+said
 ok "poweroff: three are elsewhere, one is saved, each once"
 up
 assert_eq "$(guest_hosts steady | wc -w)" 1 "autostart does not start it a second time"
 assert_eq "$(draining A)" "false 2" "a host that has booted drains no more"
 store_goes_on
+down_while_they_come
+up
+store_goes_on
+ok "poweroff in the middle of a bring-back: they stay where they are"
 back_by_hand
 ok "they come back when they are called"
 configure 'PowerOff=evacuate' 'Reboot=evacuate' 'Halt=evacuate' 'KExec=evacuate' 'BringBack=true'
@@ -109,6 +132,7 @@ host_run A systemctl enable vsm-bring-back.service
 lab link A rate 100mbit
 down reboot
 gone
+said
 up
 back_by_itself
 store_is_back

@@ -67,6 +67,22 @@ GPtrArray* vsm_bring_back_record_read(VsmStore *store, char **systems, GError **
         return g_steal_pointer(&all);
 }
 
+/* Those that sleep on this host and are in no list come into it. */
+bool vsm_bring_back_record_call(VsmStore *store, GPtrArray *coming, GError **error) {
+        for (guint i = 0; i < coming->len; i++) {
+                VsmAway *away = coming->pdata[i];
+
+                if (away->called)
+                        continue;
+
+                away->called = true;
+                if (!vsm_evacuation_record_add_away(store, away, error))
+                        return false;
+        }
+
+        return true;
+}
+
 static bool forget_away(VsmStore *store, const char *uuid, GError **error) {
         g_autoptr(GPtrArray) all = vsm_evacuation_record_away(store, error);
         VsmAway *away;

@@ -9,6 +9,9 @@
  * systems: UUIDs, NULL = all. VSM_ERROR_INVALID_PARAMETER names one that is none of them. */
 GPtrArray* vsm_bring_back_record_read(VsmStore *store, char **systems, GError **error);
 
+/* A bring-back is to fetch them (VsmAway): they stay away until they are home. Only from the store lane. */
+bool vsm_bring_back_record_call(VsmStore *store, GPtrArray *coming, GError **error);
+
 /* It is not away any more. Only from the store lane: what is read is written back. */
 bool vsm_bring_back_record_forget(VsmStore *store, const char *uuid, GError **error);
 

@@ -71,6 +71,8 @@ static void read_run(VsmTask *task) {
         ReadTask *t = (ReadTask*) task;
 
         t->away = vsm_bring_back_record_read(t->store, t->options->systems, &task->error);
+        if (t->away && !vsm_bring_back_record_call(t->store, t->away, &task->error))
+                g_clear_pointer(&t->away, g_ptr_array_unref);
 }
 
 static void read_done(VsmTask *task, void *userdata) {

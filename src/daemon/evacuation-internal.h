@@ -70,7 +70,7 @@ GVariant* vsm_evacuation_leftovers(const VsmEvacuationRecord *record);
 
 /* On the store lane, in the order of the calls; what cannot be written is logged. add takes away. */
 void vsm_evacuation_away_add(VsmManager *manager, VsmAway *away);
-void vsm_evacuation_away_forget(VsmManager *manager, const char *uuid); /* NULL = all */
+void vsm_evacuation_away_forget(VsmManager *manager, const char *uuid); /* NULL: all but those called home */
 
 /* ---- planning (evacuation-plan.c) ---- */
 

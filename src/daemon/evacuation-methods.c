@@ -310,7 +310,8 @@ static void begin(VsmJob *job) {
         vsm_log_full(LOG_NOTICE, &context, "Job %" PRIu64 ": this host is to be emptied, asked for by %s.", job->number,
                      job->owner);
 
-        /* those that left in an earlier draining are at home where they are */
+        /* those that left in an earlier draining are at home where they are; not those that a bring-back was to fetch
+         * and did not, as the host went down again, or had no room */
         if (!job->evacuation->was_draining)
                 vsm_evacuation_away_forget(job->manager, NULL);
         vsm_evacuation_run_begin(job);

@@ -15,7 +15,7 @@
 #define LEAVERS_TYPE "a(ssuuubbaa{sv})"
 
 /* UUID, name, host, address, since, autostart, running. */
-#define AWAY_TYPE "a(sssstbb)"
+#define AWAY_TYPE "a(sssstbbb)"
 
 static GVariant* no_dicts(void) {
         return g_variant_ref_sink(g_variant_new_array(G_VARIANT_TYPE_VARDICT, NULL, 0));
@@ -206,8 +206,8 @@ char* vsm_away_to_text(GPtrArray *away) {
         for (guint i = 0; i < away->len; i++) {
                 const VsmAway *a = away->pdata[i];
 
-                g_variant_builder_add(&builder, "(sssstbb)", a->uuid, a->name, a->host, a->address, a->since,
-                                      (gboolean) a->autostart, (gboolean) a->running);
+                g_variant_builder_add(&builder, "(sssstbbb)", a->uuid, a->name, a->host, a->address, a->since,
+                                      (gboolean) a->autostart, (gboolean) a->running, (gboolean) a->called);
         }
 
         value = g_variant_ref_sink(g_variant_builder_end(&builder));
@@ -218,7 +218,7 @@ GPtrArray* vsm_away_from_text(const char *text, GError **error) {
         g_autoptr(GVariant) value = parse(KEY_AWAY, AWAY_TYPE, text, error);
         g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func((GDestroyNotify) vsm_away_free);
         const char *uuid, *name, *host, *address;
-        gboolean autostart, running;
+        gboolean autostart, running, called;
         GVariantIter iter;
         uint64_t since;
 
@@ -226,13 +226,14 @@ GPtrArray* vsm_away_from_text(const char *text, GError **error) {
                 return NULL;
 
         g_variant_iter_init(&iter, value);
-        while (g_variant_iter_next(&iter, "(&s&s&s&stbb)", &uuid, &name, &host, &address, &since, &autostart,
-                                   &running)) {
+        while (g_variant_iter_next(&iter, "(&s&s&s&stbbb)", &uuid, &name, &host, &address, &since, &autostart,
+                                   &running, &called)) {
                 VsmAway *away = vsm_away_new(uuid, name, host, address);
 
                 away->since = since;
                 away->autostart = autostart;
                 away->running = running;
+                away->called = called;
                 g_ptr_array_add(all, away);
         }
 
@@ -271,6 +272,7 @@ bool vsm_evacuation_record_add_away(VsmStore *store, const VsmAway *away, GError
         copy->since = away->since;
         copy->autostart = away->autostart;
         copy->running = away->running;
+        copy->called = away->called;
         g_ptr_array_add(all, copy);
         return vsm_evacuation_record_set_away(store, all, error);
 }

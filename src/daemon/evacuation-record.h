@@ -67,6 +67,7 @@ typedef struct VsmAway {
         uint64_t since;                 /* µs, wall clock */
         bool autostart;                 /* the mark that it had here */
         bool running;                   /* false: somebody had paused it */
+        bool called;                    /* a bring-back was to fetch it: the next evacuation does not forget it */
 } VsmAway;
 
 VsmAway* vsm_away_new(const char *uuid, const char *name, const char *host, const char *address);

@@ -329,7 +329,7 @@ typedef struct AwayTask {
         VsmTask task;
         VsmStore *store;
         VsmAway *add;
-        char *forget;                   /* with neither: all */
+        char *forget;                   /* with neither: all that nobody has called home */
 } AwayTask;
 
 static void forget(AwayTask *t) {
@@ -338,9 +338,12 @@ static void forget(AwayTask *t) {
         if (!all)
                 return;
 
-        for (guint i = all->len; i > 0; i--)
-                if (!t->forget || g_str_equal(((const VsmAway*) all->pdata[i - 1])->uuid, t->forget))
+        for (guint i = all->len; i > 0; i--) {
+                const VsmAway *away = all->pdata[i - 1];
+
+                if (t->forget ? g_str_equal(away->uuid, t->forget) : !away->called)
                         (void) g_ptr_array_remove_index(all, i - 1);
+        }
         (void) vsm_evacuation_record_set_away(t->store, all, &t->task.error);
 }
 
