@@ -42,13 +42,13 @@ lab() {
 }
 
 # A lab of this script's own with what was built in DIR; the one that ./check left is not ours to change.
-rough_lab_up() { # DIR
+rough_lab_up() { # DIR [options of "lab up"]
   rough_lab=/run/vsmd-rough-$$
   export VSM_LAB_DIR=$rough_lab
   trap rough_lab_down EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM HUP
-  lab up --prefix-root "$1/root"
+  lab up --prefix-root "$1/root" "${@:2}"
 }
 
 rough_lab_down() {
