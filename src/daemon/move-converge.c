@@ -162,7 +162,9 @@ const char* vsm_move_converge(VsmJob *job, const VsmTransferStats *stats, bool m
 /* ---- the pause itself ---- */
 
 /* QEMU pauses a guest when it expects to be through in time, and does not look at the clock then. Until libvirt's call
- * is back it may be taken back; if that comes too late, it has moved, and both hosts say so. */
+ * is back it may be taken back; if that comes too late, it has moved, and both hosts say so. QEMU 7.2 hears of it before
+ * and after its last pass only: while it sends that, its monitor does not answer (measured: a link that was cut in the
+ * middle; libvirt gives up asking after 30 s). */
 static int on_blackout(sd_event_source *source, uint64_t usec, void *userdata) {
         VsmJob *job = userdata;
         VsmMoveJob *move = job->move;
