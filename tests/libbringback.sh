@@ -11,7 +11,7 @@ away() { # NAME=HOST[:autostart]...
     case $host in *:autostart) mark=true host=${host%:autostart} ;; esac
     uuid=$name
     [[ $name =~ ^[0-9a-f]{8}- ]] || uuid=$(guest_uuid "$host" "$name")
-    list+="${list:+, }('$uuid', '$name', '$(host_name "$host")', '', 1, $mark, true)"
+    list+="${list:+, }('$uuid', '$name', '$(host_name "$host")', '', 1, $mark, true, false)"
   done
   host_run A systemctl stop vsmd.service
   # shellcheck disable=SC2016 # for python

@@ -9,21 +9,10 @@
 . "$test_dir/libhosts.sh"
 # shellcheck source=tests/libmove.sh
 . "$test_dir/libmove.sh"
+# shellcheck source=tests/libtransport.sh
+. "$test_dir/libtransport.sh"
 
 SSH="'TransportType': <uint16 2>"
-
-# The keys are root's, whom the lab lets in; the service is to be root over there as well.
-give_keys() { # HOST
-  host_run "$1" sh -ec 'install -d -o vsmd -g vsmd -m 700 /var/lib/vsmd/.ssh
-    install -o vsmd -g vsmd -m 600 /root/.ssh/id_ed25519 /var/lib/vsmd/.ssh/
-    printf "User root\nBatchMode yes\n" >/var/lib/vsmd/.ssh/config
-    chown vsmd: /var/lib/vsmd/.ssh/config; chmod 600 /var/lib/vsmd/.ssh/config'
-}
-
-use_ssh() { # HOST
-  call "$1" "$VSM_ROOT" "$VSM_NAME" ModifyServiceSettings 'a{sv}' 2 AuthenticationType u 32769 \
-    DefaultTransportType q 5 >/dev/null
-}
 
 live() { # FROM NAME TO [SETTINGS]
   start_move "$1" "$2" "$(host_name "$3")" "'MigrationType': <uint16 32768>${4:+, $4}"
@@ -50,14 +39,13 @@ refused() { # REGEX TYPE SETTINGS [RESOURCES]
 
 hosts_need kvm gdbus
 hosts_setup "$@"
-# shellcheck disable=SC2016 # for the end
-at_exit 'for h in A B; do host_run $h rm -rf /var/lib/vsmd/.ssh; done; lab heal'
+at_exit 'take_keys A B; lab heal'
 guest_start A web --ws 8
 
 refused 'AuthenticationType' 32768 ''
+give_keys A B
 for host in A B; do
-  give_keys "$host"
-  use_ssh "$host"
+  use_ssh "$host" 5
 done
 ok "without AuthenticationType SSH it is refused"
 
@@ -89,7 +77,7 @@ wait_tick web
 assert_guest_good web
 ok "cancelled"
 
-host_run A rm -rf /var/lib/vsmd/.ssh
+take_keys A
 job=$(live A web B "$SSH")
 wait_job A "$job" "$END"
 assert_eq "$(job_prop A "$job" JobState)" 10 "JobState without a key"

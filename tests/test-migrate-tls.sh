@@ -7,28 +7,8 @@
 # shellcheck source=tests/libhosts.sh
 # shellcheck disable=SC2154 # test_dir is from libtest.sh
 . "$test_dir/libhosts.sh"
-
-SETTINGS=$VSM_NAME.ServiceSettingData
-
-# The lab's own settings are for plain TCP.
-as_shipped() {
-  local host
-  for host in A B; do
-    host_run "$host" rm -f /etc/vsmd/vsmd.conf
-    host_run "$host" systemctl restart vsmd.service
-    assert_eq "$(prop "$host" "$VSM_ROOT" "$SETTINGS" AuthenticationType)" 32768 "AuthenticationType"
-    assert_eq "$(prop "$host" "$VSM_ROOT" "$SETTINGS" DefaultTransportType)" 3 "DefaultTransportType"
-  done
-  listen no # so plain TCP would fail
-}
-
-# Whether libvirt on host B takes plain TCP. Whoever asks it meanwhile would start it, and it would take the socket.
-listen() { # yes|no
-  host_run B systemctl stop vsmd.service
-  host_run B systemctl stop libvirtd.service libvirtd-tcp.socket
-  [ "$1" = no ] || host_run B systemctl start libvirtd-tcp.socket
-  host_run B systemctl start vsmd.service
-}
+# shellcheck source=tests/libtransport.sh
+. "$test_dir/libtransport.sh"
 
 encrypted() {
   local job
@@ -107,9 +87,10 @@ assert_no_byte_leaves() { # REGEX of the reason
 hosts_need gdbus
 hosts_setup "$@"
 host_run B sh -c 'rm -rf /etc/pki.kept && cp -a /etc/pki /etc/pki.kept'
-at_exit 'restore; listen yes'
+at_exit 'restore; listen B yes'
 guest_start A web
-as_shipped
+as_shipped A B
+listen B no # so plain TCP would fail
 
 encrypted
 ok "encrypted, there and back"

@@ -13,14 +13,27 @@
 #define LOOK_USEC               (UINT64_C(15) * G_USEC_PER_SEC)
 #define PRIORITY_DEFAULT        100
 
+static void set_reasons(VsmJob *job, VsmComing *coming, VsmComingState state, VsmReasons *reasons) {
+        g_autoptr(GVariant) list = vsm_reasons_to_variant(reasons);
+
+        vsm_coming_set(job, coming, state, list);
+}
+
 static void set_reason(VsmJob *job, VsmComing *coming, VsmComingState state, const char *code, const char *source,
                        const char *argument) {
         g_autoptr(VsmReasons) reasons = vsm_reasons_new();
-        g_autoptr(GVariant) list = NULL;
 
         vsm_reasons_add(reasons, code, source, NULL, argument, source, NULL);
-        list = vsm_reasons_to_variant(reasons);
-        vsm_coming_set(job, coming, state, list);
+        set_reasons(job, coming, state, reasons);
+}
+
+/* error: what libvirt said of its host; NULL when it said nothing */
+static void set_unreachable(VsmJob *job, VsmComing *coming, const GError *error) {
+        g_autoptr(VsmReasons) reasons = vsm_reasons_new();
+        const char *host = coming->away->host;
+
+        vsm_reasons_add(reasons, "destination-unreachable", host, error ? error->message : NULL, host, NULL);
+        set_reasons(job, coming, VSM_COMING_LEFT, reasons);
 }
 
 static uint16_t priority_of(GVariant *policy) {
@@ -79,11 +92,11 @@ static void take_gone(VsmJob *job, VsmComing *coming) {
                 set_reason(job, coming, VSM_COMING_FORGOTTEN, "moved-on", coming->away->host, coming->away->name);
 }
 
-static void take_found(VsmJob *job, VsmComing *coming, const Found *found) {
+static void take_found(VsmJob *job, VsmComing *coming, const Found *found, const GError *error) {
         const VsmAway *away = coming->away;
 
         if (!found->known) {
-                set_reason(job, coming, VSM_COMING_LEFT, "destination-unreachable", away->host, away->host);
+                set_unreachable(job, coming, error);
                 return;
         }
 
@@ -120,7 +133,7 @@ static void look_done(VsmTask *task, void *userdata) {
                 VsmComing *coming = vsm_coming_find(job, found->uuid);
 
                 if (coming && coming->state == VSM_COMING_WAITING)
-                        take_found(job, coming, found);
+                        take_found(job, coming, found, task->error);
         }
 
         job->back->looking--;
