@@ -9,6 +9,8 @@
 
 #define POLL_USEC       (G_USEC_PER_SEC / 5)
 #define PIVOT_USEC      (60 * G_USEC_PER_SEC)
+#define HEAR_USEC       (10 * G_USEC_PER_SEC)
+#define HEAR_POLL_USEC  (G_USEC_PER_SEC / 50)
 
 /* <disk type='file'><driver type='qcow2'/><source file='...'/></disk> */
 static char* place_to_xml(const char *path, bool block, const char *format) {
@@ -112,13 +114,21 @@ bool vsm_block_copy_look(
         return true;
 }
 
-/* libvirt comes back when QEMU has changed over, and the job has gone. */
+/* libvirt comes back when QEMU has changed over, and the job has gone. That QEMU is ready it says as soon as QEMU does,
+ * and lets nobody change over before it has dealt with QEMU's event. */
 static bool pivot(virDomainPtr domain, const char *target, GError **error) {
-        if (virDomainBlockJobAbort(domain, target, VIR_DOMAIN_BLOCK_JOB_ABORT_PIVOT) >= 0)
-                return true;
+        int64_t patience = g_get_monotonic_time() + HEAR_USEC;
 
-        vsm_virt_error(error, "Disk '%s' could not be changed over to its copy", target);
-        return false;
+        while (virDomainBlockJobAbort(domain, target, VIR_DOMAIN_BLOCK_JOB_ABORT_PIVOT) < 0) {
+                if (virGetLastErrorCode() != VIR_ERR_BLOCK_COPY_ACTIVE || g_get_monotonic_time() > patience) {
+                        vsm_virt_error(error, "Disk '%s' could not be changed over to its copy", target);
+                        return false;
+                }
+
+                (void) vsm_wait_sleep(HEAR_POLL_USEC, NULL);
+        }
+
+        return true;
 }
 
 bool vsm_block_copy_pivot(virDomainPtr domain, const VsmDiskStep *step, GError **error) {
