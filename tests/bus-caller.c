@@ -40,6 +40,19 @@ typedef struct Caller {
         char *first_refused, *last_refused;
 } Caller;
 
+static void caller_done(Caller *caller) {
+        g_clear_pointer(&caller->state, g_hash_table_unref);
+        g_hash_table_unref(caller->saved);
+        g_strfreev(caller->interfaces);
+        g_strfreev(caller->ignored);
+        g_free(caller->service);
+        g_free(caller->root);
+        g_free(caller->path);
+        g_free(caller->first_refused);
+        g_free(caller->last_refused);
+        g_clear_object(&caller->bus);
+}
+
 static G_NORETURN void die(const char *what, const char *why) {
         fprintf(stderr, "bus-caller: %s: %s\n", what, why);
         exit(2);
@@ -311,5 +324,6 @@ int main(void) {
         }
 
         expect_no_change(&caller);
+        caller_done(&caller);
         return 0;
 }

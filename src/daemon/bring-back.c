@@ -273,7 +273,7 @@ static void recover_parent(VsmManager *manager, const VsmStoredJob *stored, GPtr
                 return;
         }
 
-        job = vsm_evacuation_job_new(manager, stored->type, dict);
+        job = vsm_evacuation_job_new(manager, stored->type, g_variant_ref(dict));
         vsm_bring_back_make(job, g_steal_pointer(&options));
         job->back->cancel = stored->cancel > 0;
         job->back->kill = stored->cancel == 5;

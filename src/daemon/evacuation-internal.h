@@ -43,7 +43,7 @@ bool vsm_evacuation_check_idle(VsmManager *manager, GError **error);
 /* From here to vsm_job_accept() nobody else starts one. */
 void vsm_evacuation_starting(VsmManager *manager, bool starting);
 
-/* For vsm_job_accept(), without system and request. options: a{sv}, as accepted; kept, and shown by GetRequest. */
+/* For vsm_job_accept(), without system and request. options: a{sv}, as accepted; taken, and shown by GetRequest. */
 VsmJob* vsm_evacuation_job_new(VsmManager *manager, uint16_t type, GVariant *options);
 
 /* Total, Done and Failed. */

@@ -41,7 +41,7 @@ void vsm_evacuation_free(VsmEvacuation *evacuation) {
 VsmJob* vsm_evacuation_job_new(VsmManager *manager, uint16_t type, GVariant *options) {
         VsmJob *job = vsm_job_new(manager, type);
 
-        job->options = g_variant_ref_sink(options);
+        job->options = g_variant_take_ref(options);
         job->evacuation = vsm_evacuation_new();
         return job;
 }
