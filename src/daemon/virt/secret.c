@@ -72,11 +72,11 @@ static void add_need(GPtrArray *needs, const char *uuid, const char *usage, int 
 /* Also of storage pools: their definitions have the same element. */
 GPtrArray* vsm_secrets_from_xml(const char *xml, GError **error) {
         g_autoptr(GPtrArray) needs = g_ptr_array_new_with_free_func((GDestroyNotify) vsm_secret_need_free);
+        /* before what is found in it: that is looked at when it is freed, and the last one goes first */
+        g_autoptr(xmlDoc) doc = vsm_xml_parse(xml, XML_MAX, error);
         g_autoptr(xmlXPathContext) context = NULL;
         g_autoptr(xmlXPathObject) found = NULL;
-        g_autoptr(xmlDoc) doc = NULL;
 
-        doc = vsm_xml_parse(xml, XML_MAX, error);
         if (!doc)
                 return NULL;
 
