@@ -32,6 +32,7 @@ static VsmSettingsData read_settings(const uint8_t *data, size_t size, const cha
         int fd = memfd_create("settings", MFD_CLOEXEC);
         g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", fd);
         g_auto(GStrv) complaints = NULL, directories = NULL;
+        VsmShutdownPolicy shutdown;
         VsmSettingsData settings;
 
         g_assert_cmpint(fd, >=, 0);
@@ -40,6 +41,7 @@ static VsmSettingsData read_settings(const uint8_t *data, size_t size, const cha
 
         /* bytes that nobody set are seen */
         memset(&settings, 0xa5, sizeof(settings));
+        memset(&shutdown, 0xa5, sizeof(shutdown));
         complaints = vsm_settings_read(path, "/nonexistent", &settings, &directories, &shutdown);
         close(fd);
 
@@ -51,6 +53,10 @@ static VsmSettingsData read_settings(const uint8_t *data, size_t size, const cha
 
         for (char **d = directories; *d; d++)
                 g_assert_true((*d)[0] == '/' && !g_str_has_suffix(*d, "/") && !strstr(*d, "//"));
+
+        for (unsigned kind = 0; kind < _VSM_SHUTDOWN_MAX; kind++)
+                (void) vsm_shutdown_policy_chain(&shutdown, kind);
+        g_assert_cmpuint(shutdown.fallback.n, <=, G_N_ELEMENTS(shutdown.fallback.methods));
 
         check_ranges(&settings);
         return settings;
