@@ -123,7 +123,12 @@ static GVariant* value_from_input(const uint8_t *data, size_t size) {
         return g_variant_get_normal_form(raw);
 }
 
-/* 1 KiB of input is far from 64 KiB of message, whatever its type: only the other limits count. */
+/* Far from 64 KiB of message, whatever its type, so that only the other limits count. Not all that 1 KiB of input makes
+ * is: an element that it does not have room for has the zeros of its type, a KiB of them maybe. */
+static bool is_small(GVariant *value) {
+        return g_variant_get_size(value) <= VSM_LIMIT_MESSAGE / 16;
+}
+
 static void check_value(GVariant *value, bool plain) {
         g_autoptr(sd_bus_message) sent = NULL, received = NULL;
         g_autoptr(GVariant) back = NULL;
@@ -165,7 +170,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
         value = value_from_input(data, size);
         if (value)
-                check_value(value, is_plain(value, 0));
+                check_value(value, is_small(value) && is_plain(value, 0));
 
         return 0;
 }
