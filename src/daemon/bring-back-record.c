@@ -69,18 +69,26 @@ GPtrArray* vsm_bring_back_record_read(VsmStore *store, char **systems, GError **
 
 /* Those that sleep on this host and are in no list come into it. */
 bool vsm_bring_back_record_call(VsmStore *store, GPtrArray *coming, GError **error) {
+        g_autoptr(GPtrArray) all = vsm_evacuation_record_away(store, error);
+        bool changed = false;
+
+        if (!all)
+                return false;
+
         for (guint i = 0; i < coming->len; i++) {
-                VsmAway *away = coming->pdata[i];
+                VsmAway *away = coming->pdata[i], *listed = find(all, away->uuid);
 
                 if (away->called)
                         continue;
 
-                away->called = true;
-                if (!vsm_evacuation_record_add_away(store, away, error))
-                        return false;
+                away->called = changed = true;
+                if (listed)
+                        listed->called = true;
+                else
+                        g_ptr_array_add(all, vsm_away_copy(away));
         }
 
-        return true;
+        return !changed || vsm_evacuation_record_set_away(store, all, error);
 }
 
 static bool forget_away(VsmStore *store, const char *uuid, GError **error) {

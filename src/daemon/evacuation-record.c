@@ -198,6 +198,16 @@ void vsm_away_free(VsmAway *away) {
         g_free(away);
 }
 
+VsmAway* vsm_away_copy(const VsmAway *away) {
+        VsmAway *copy = vsm_away_new(away->uuid, away->name, away->host, away->address);
+
+        copy->since = away->since;
+        copy->autostart = away->autostart;
+        copy->running = away->running;
+        copy->called = away->called;
+        return copy;
+}
+
 char* vsm_away_to_text(GPtrArray *away) {
         g_autoptr(GVariant) value = NULL;
         GVariantBuilder builder;
@@ -259,7 +269,6 @@ bool vsm_evacuation_record_set_away(VsmStore *store, GPtrArray *away, GError **e
 
 bool vsm_evacuation_record_add_away(VsmStore *store, const VsmAway *away, GError **error) {
         g_autoptr(GPtrArray) all = vsm_evacuation_record_away(store, error);
-        VsmAway *copy;
 
         if (!all)
                 return false;
@@ -268,11 +277,6 @@ bool vsm_evacuation_record_add_away(VsmStore *store, const VsmAway *away, GError
                 if (g_str_equal(((VsmAway*) all->pdata[i - 1])->uuid, away->uuid))
                         (void) g_ptr_array_remove_index(all, i - 1);
 
-        copy = vsm_away_new(away->uuid, away->name, away->host, away->address);
-        copy->since = away->since;
-        copy->autostart = away->autostart;
-        copy->running = away->running;
-        copy->called = away->called;
-        g_ptr_array_add(all, copy);
+        g_ptr_array_add(all, vsm_away_copy(away));
         return vsm_evacuation_record_set_away(store, all, error);
 }

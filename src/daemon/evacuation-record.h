@@ -71,6 +71,7 @@ typedef struct VsmAway {
 } VsmAway;
 
 VsmAway* vsm_away_new(const char *uuid, const char *name, const char *host, const char *address);
+VsmAway* vsm_away_copy(const VsmAway *away);
 
 /* One that was saved or shut down, since then (realtime, µs): it is away and on this host. */
 VsmAway* vsm_away_new_stilled(const VsmLeaver *leaver, uint64_t since);
