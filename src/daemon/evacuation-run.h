@@ -24,7 +24,7 @@ typedef struct VsmEvacuee {
         VsmEvacueeState state;
         VsmChain chain;                 /* all of it */
         uint64_t memory, resident;      /* bytes; of the last look */
-        bool quiet;                     /* it wrote nothing when it was looked at */
+        uint64_t dirty_rate;            /* bytes/s, when it was looked at; UINT64_MAX = not known */
         bool seen_off;                  /* since its end: before that it may look as it was */
         bool returned;                  /* it was away, and runs here again */
 
@@ -61,7 +61,8 @@ struct VsmEvacuationRun {
         uint64_t planned_at;            /* µs, monotonic; 0 = there was none */
         uint64_t failed_plans;          /* in a row */
 
-        sd_event_source *wake, *tick;
+        sd_event_source *wake, *tick, *soon;
+        uint64_t soon_at;               /* µs, monotonic; 0 = soon is off */
         bool begun;
         bool cancel, kill, killed;
         bool ending;
@@ -72,6 +73,9 @@ struct VsmEvacuationRun {
 /* Something has happened: what is to be done next is seen to when the loop comes round. */
 void vsm_evacuation_run_wake(VsmEvacuationRun *run);
 void vsm_evacuation_run_replan(VsmEvacuationRun *run);
+
+/* The same, after usec; of several the first. */
+void vsm_evacuation_run_wake_in(VsmEvacuationRun *run, uint64_t usec);
 
 /* Writes the record down. */
 void vsm_evacuation_run_keep(VsmEvacuationRun *run);

@@ -19,7 +19,11 @@
 #define TRIAL_PAUSE_MAX (960 * SECOND)
 #define GAIN_NUM 115                    /* what a second lane has to bring, in percent of what was */
 #define SLACK_NUM 85                    /* of what a trial in vain had: below, other lanes move, and it is repeated */
+#define SLACK_TIMES 3                   /* in a row: a switch-over makes one measure low, seldom the next ones too */
+#define NARROW_NUM 65                   /* in percent of the same: no switch-over does that */
 #define IDLE_PERCENT 50                 /* of what the link has shown: who uses less leaves room for another */
+#define LEAD_NUM 115                    /* in percent of the longest set-up, and */
+#define LEAD_MARGIN (SECOND / 10)       /* that much: a link that lies idle costs more than what is sent twice */
 #define RATE_WINDOW (2 * SECOND)
 #define RATE_SAMPLES 64
 #define SAMPLE_GAP (SECOND / 20)
@@ -31,6 +35,9 @@ typedef struct Seen {
         uint64_t since, since_bytes;    /* of the window of its own rate */
         uint64_t rate;                  /* bytes/s of the last full window; 0 = not known */
         uint64_t got;                   /* bytes at this look */
+        uint64_t first;                 /* seen */
+        uint64_t owned;                 /* since when it transfers and is not held; 0 = not yet */
+        bool ready, through;            /* it was set up; it came to its last pass */
         uint64_t counted;               /* when bytes were seen last in a measure; 0 = the next only begin one */
         bool held, alive;
 } Seen;
@@ -52,7 +59,12 @@ struct VsmPace {
         uint64_t settled;               /* no measure before */
         uint64_t base;                  /* bytes/s before the trial; 0 = not known */
         uint64_t failed;                /* bytes/s in the last trial, if it was in vain */
+        unsigned low;                   /* measures in a row that were clearly below that */
         uint64_t peak;                  /* most that was ever seen */
+
+        uint64_t setup;                 /* the longest */
+        double shortest;                /* µs a byte of memory: of the quickest, to its last pass; 0 = not known */
+        uint64_t wake;
 
         Sample samples[RATE_SAMPLES];
         unsigned n_samples;
@@ -89,6 +101,10 @@ void vsm_pace_set_in_vain(VsmPace *pace, uint64_t rate, uint64_t now) {
         pace->next_trial = rate > 0 ? now + pace->pause : 0;
 }
 
+uint64_t vsm_pace_wake(const VsmPace *pace) {
+        return pace->wake;
+}
+
 /* ---- what is seen ---- */
 
 static uint64_t per_second(uint64_t bytes, uint64_t time) {
@@ -99,13 +115,33 @@ static Seen* seen_get(const VsmPace *pace, uint64_t job) {
         return g_hash_table_lookup(pace->seen, &job);
 }
 
+/* How long it took to be set up, and then to come to its last pass. */
+static void look_at_times(VsmPace *pace, Seen *seen, const VsmPaceMove *move, uint64_t now) {
+        if (move->transferring && !seen->ready) {
+                seen->ready = true;
+                pace->setup = MAX(pace->setup, now - seen->first);
+        }
+        if (move->transferring && !move->held && seen->owned == 0)
+                seen->owned = now;
+
+        if (move->last_pass && !seen->through) {
+                seen->through = true;
+                if (seen->owned > 0 && move->memory > 0) {
+                        double taken = (double) (now - seen->owned) / (double) move->memory;
+
+                        pace->shortest = pace->shortest > 0 ? MIN(pace->shortest, taken) : taken;
+                }
+        }
+}
+
 /* alone: nobody else takes of the link, so what it takes is what it can. */
 static void look_at_one(VsmPace *pace, const VsmPaceMove *move, bool alone, uint64_t now) {
         Seen *seen = seen_get(pace, move->job);
 
         if (!seen) {
                 seen = g_new0(Seen, 1);
-                *seen = (Seen) { .processed = move->processed, .progress = now, .since = now, .held = move->held };
+                *seen = (Seen) { .processed = move->processed, .progress = now, .since = now, .held = move->held,
+                                 .first = now };
                 g_hash_table_insert(pace->seen, g_memdup2(&move->job, sizeof(move->job)), seen);
         }
 
@@ -133,6 +169,7 @@ static void look_at_one(VsmPace *pace, const VsmPaceMove *move, bool alone, uint
         }
 
         seen->processed = move->processed;
+        look_at_times(pace, seen, move, now);
 }
 
 static gboolean is_gone(gpointer key, gpointer value, gpointer userdata) {
@@ -225,6 +262,10 @@ static void measure(VsmPace *pace, const VsmPaceMove *moves, size_t n_moves, uin
         pace->peak = MAX(pace->peak, per_second(pace->bytes, pace->measured));
         if (!pace->trial) {
                 pace->base = per_second(pace->bytes, pace->measured);
+                if (pace->base < pace->failed / 100 * NARROW_NUM)
+                        pace->low = SLACK_TIMES;
+                else
+                        pace->low = pace->base < pace->failed / 100 * SLACK_NUM ? pace->low + 1 : 0;
                 measure_reset(pace, now);
         }
 }
@@ -284,7 +325,7 @@ static bool may_try(const VsmPace *pace, const View *view) {
         if (pace->trial || view->n_lanes <= pace->width)
                 return false;
 
-        return view->now >= pace->next_trial || pace->base < pace->failed / 100 * SLACK_NUM;
+        return view->now >= pace->next_trial || pace->low >= SLACK_TIMES;
 }
 
 /* The next by the plan, if its lane will do, else the lane with most to come. n_lanes: none. */
@@ -338,6 +379,36 @@ static VsmPaceStep fill(VsmPace *pace, const View *view) {
         return start(view, choose_lane(pace, view, true, false), false);
 }
 
+/* When the first of those who own the link will be through, if it is as quick as the quickest. */
+static uint64_t soonest_end(const VsmPace *pace, const View *view) {
+        uint64_t end = UINT64_MAX;
+
+        for (size_t i = 0; i < view->n_moves; i++) {
+                const VsmPaceMove *move = &view->moves[i];
+
+                if (owns(pace, move, view->now))
+                        end = MIN(end, seen_get(pace, move->job)->owned +
+                                       (uint64_t) (pace->shortest * (double) move->memory));
+        }
+
+        return end;
+}
+
+/* There is time left until the next one has to be begun to be there in time. */
+static bool is_early(VsmPace *pace, const View *view) {
+        uint64_t lead = pace->setup / 100 * LEAD_NUM + LEAD_MARGIN, end;
+
+        if (pace->setup == 0 || pace->shortest == 0)
+                return false;
+
+        end = soonest_end(pace, view);
+        if (end == UINT64_MAX || end < view->now + lead)
+                return false;
+
+        pace->wake = end - lead + 1;
+        return true;
+}
+
 static VsmPaceStep prepare(VsmPace *pace, const View *view) {
         unsigned lane = 0;
 
@@ -350,8 +421,12 @@ static VsmPaceStep prepare(VsmPace *pace, const View *view) {
 
         /* one for a lane that is still to be tried, else what the plan says; of several lanes each has its own */
         lane = may_try(pace, view) ? choose_lane(pace, view, true, true) : (unsigned) view->n_lanes;
-        if (lane == view->n_lanes)
+        if (lane == view->n_lanes) {
+                if (is_early(pace, view))
+                        return (VsmPaceStep) { .what = VSM_PACE_NOTHING };
+
                 lane = choose_lane(pace, view, false, pace->width > 1);
+        }
 
         return start(view, lane, true);
 }
@@ -398,6 +473,7 @@ static bool try_end(VsmPace *pace, const View *view, VsmPaceStep *ret) {
                 return false;
 
         pace->trial = false;
+        pace->low = 0;
         measure_reset(pace, view->now);
         if (rate > pace->base / 100 * GAIN_NUM) {
                 pace->base = rate;
@@ -426,6 +502,7 @@ VsmPaceStep vsm_pace_next(VsmPace *pace, const VsmPaceMove *moves, size_t n_move
         };
         VsmPaceStep step = {};
 
+        pace->wake = 0;
         look(pace, moves, n_moves, now);
 
         if (try_end(pace, &view, &step))

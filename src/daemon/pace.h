@@ -7,10 +7,12 @@
 #include <stdint.h>
 
 /* The pace of an evacuation while it runs: serial bytes, overlapped set-up. One move owns the link; the next is
- * prepared meanwhile and held at a token bandwidth, and released when the first comes to its last pass. More
- * at once makes guests that write send everything twice. Where the ends of the destinations are narrower than this
- * host's, each destination is a lane of its own: that is found out by trying a second lane and keeping it when
- * more goes through. Pure: what is seen goes in, what is to be done comes out; now is handed in. */
+ * prepared meanwhile and held at a token bandwidth, and released when the first comes to its last pass. More at once
+ * makes guests that write send everything twice. What one writes while it is held is sent twice, too (QEMU clears
+ * its log of a whole GiB with the first page of it): so it is prepared as late as what was seen of others allows.
+ * Where the ends of the destinations are narrower than this host's, each destination is a lane of its own: that is
+ * found out by trying a second lane and keeping it when more goes through. Pure: what is seen goes in, what is to be
+ * done comes out; now is handed in. */
 
 typedef struct VsmPace VsmPace;
 
@@ -29,6 +31,7 @@ typedef struct VsmPaceMove {
         bool last_pass;                 /* all but through, or switching over: no more need of the whole link */
         bool held;
         uint64_t processed;             /* bytes so far */
+        uint64_t memory;                /* bytes, all of the guest's; 0 = not known */
 } VsmPaceMove;
 
 typedef struct VsmPaceStep {
@@ -47,6 +50,9 @@ typedef struct VsmPaceStep {
  * is the next by the plan's order. now: µs, monotonic. */
 VsmPaceStep vsm_pace_next(VsmPace *pace, const VsmPaceMove *moves, size_t n_moves, const unsigned *waiting,
                           size_t n_lanes, unsigned next_lane, uint64_t now);
+
+/* µs, monotonic: when the next step wants to be asked for at the latest, whatever happens; 0 = then. */
+uint64_t vsm_pace_wake(const VsmPace *pace);
 
 /* bytes/s that went through all lanes together lately; 0 = not known yet. */
 uint64_t vsm_pace_rate(const VsmPace *pace);
