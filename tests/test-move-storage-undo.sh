@@ -71,6 +71,44 @@ killed_half_way() {
   assert_rest web
 }
 
+# Kills vsmd when the guest has been paused. Both numbers are known before, so that nothing is run in between.
+# shellcheck disable=SC2016 # for the shell over there
+kill_in_the_pause() { # NAME
+  start_background killer "$hosts_lab" --dir "$VSM_LAB_DIR" run A bash -c '
+    vsmd=$(systemctl show --property=MainPID --value vsmd.service)
+    while read -r line; do
+      case $line in *Suspended*) kill -KILL "$vsmd" && echo killed && exit ;; esac
+    done < <(exec stdbuf -oL virsh event --domain "$1" --event lifecycle --loop)' bash "$1"
+  wait_until 10 host_run A pgrep -f "virsh event --domain $1" >/dev/null
+}
+
+# It dies while the guest is paused to change a disk over: the next one resumes it, wherever the disk is then.
+killed_in_the_pause() {
+  local job
+  make_volume A disks brief.raw raw 20M 1 >/dev/null
+  guest_start A brief --disk /srv/disks/brief.raw
+  job=$(storage brief "$(disk_to '*' '' other)" "$SLOW, $REMOVE")
+  wait_prop A "$job" "$VSM_NAME.Job.Transfer" DiskProcessed '^[1-9]' >/dev/null
+  kill_in_the_pause brief
+  call A "$job" "$VSM_NAME.Job.Transfer" SetParameters 'a{sv}' 1 Bandwidth q 1000
+  wait_for_line killer killed >/dev/null
+  wait_until 20 host_run A busctl get-property "$VSM_NAME" "$job" "$VSM_NAME.Job" JobState
+  wait_job A "$job" "$END"
+  assert_guest_on A brief
+  assert_eq "$(disk_paths A brief config)" "$(disk_paths A brief live)" "both definitions say the same"
+  assert_eq "$(host_run A find /srv/disks /srv/other -name 'brief.*')" "$(disk_paths A brief live | cut -d' ' -f2)" \
+    "there is one copy, which it uses"
+  host_run A journalctl --unit=vsmd.service | grep 'was resumed' >resumed || fail "the next one resumed it"
+  wait_disk_round brief
+  assert_guest_good brief
+  assert_rest brief web
+  host_run A pkill -f 'virsh event --domain brief' || true
+  host_run A virsh -q destroy --domain brief
+  host_run A virsh -q undefine --domain brief
+  host_run A find /srv/disks /srv/other -name 'brief.*' -delete
+  host_run A sh -c 'virsh -q pool-refresh disks; virsh -q pool-refresh other'
+}
+
 # What is stored names its disks by their pool, which libvirt does not change itself, and cannot be stored: all that
 # was changed over goes back, with what the guest has written since.
 not_to_be_stored() {
@@ -114,6 +152,8 @@ killed
 ok "the service is killed"
 not_to_be_stored
 ok "what cannot be stored goes back"
+killed_in_the_pause
+ok "the service is killed while the guest is paused for a disk"
 killed_half_way
 ok "the service is killed when the first disk is changed over"
 assert_nothing_lost

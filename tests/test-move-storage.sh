@@ -123,6 +123,42 @@ paused_and_transient() {
   host_run A virsh -q vol-delete --pool other --vol passing.qcow2
 }
 
+# Paused for a moment for each disk on a controller that takes requests at any time, and not at all on virtio.
+paused_by_hand() { # FILE
+  [ "$(grep -c Suspended "$1")" -gt "$(grep -c Resumed "$1")" ]
+}
+
+halts() { # NAME TIMES
+  local job events=events.$1
+  start_background "$events" "$hosts_lab" --dir "$VSM_LAB_DIR" run A stdbuf -oL virsh event --domain "$1" \
+    --event lifecycle --loop
+  wait_until 10 host_run A pgrep -f "virsh event --domain $1" >/dev/null
+  job=$(storage "$1" "$(disk_to '*' '' other)" "$REMOVE")
+  assert_moved A "$job"
+  host_run A virsh -q suspend --domain "$1"
+  wait_until 10 paused_by_hand "$events"
+  host_run A virsh -q resume --domain "$1"
+  assert_eq "$(grep -c Suspended "$events")" "$(($2 + 1))" "pauses of $1, and the one that was asked for"
+  assert_guest_on A "$1"
+  wait_tick "$1"
+  assert_guest_good "$1"
+  host_run A pkill -f "virsh event --domain $1"
+  host_run A virsh -q destroy --domain "$1"
+  host_run A virsh -q undefine --domain "$1"
+  host_run A virsh -q vol-delete --pool other --vol "$1.raw"
+}
+
+paused_for_a_moment() {
+  local name
+  for name in on-ide on-virtio; do
+    make_volume A disks "$name.raw" raw 20M 1 >/dev/null
+  done
+  guest_start A on-ide --disk /srv/disks/on-ide.raw
+  guest_start A on-virtio --disk /srv/disks/on-virtio.raw,target=vda
+  halts on-ide 1
+  halts on-virtio 0
+}
+
 # A volume that no disk has goes along, also of a guest that stays otherwise.
 extra_volume() {
   local job sum
@@ -199,6 +235,8 @@ bad_wishes
 ok "what is not allowed"
 off
 ok "a guest that is off"
+paused_for_a_moment
+ok "paused for a moment on IDE, not on virtio"
 paused_and_transient
 ok "a transient guest that is paused"
 extra_volume

@@ -418,6 +418,31 @@ static void test_suspended(void) {
         tear_down();
 }
 
+/* Paused for a moment on this host: whatever the end, it runs on here. */
+static void test_halted(void) {
+        g_autoptr(GPtrArray) list = list_new();
+        g_autoptr(virDomain) domain = NULL;
+
+        set_up();
+        domain = define(here, "", NULL);
+        g_assert_cmpint(virDomainCreate(domain), ==, 0);
+
+        for (int success = 0; success < 2; success++) {
+                g_assert_cmpint(virDomainSuspend(domain), ==, 0);
+                add(list, VSM_EFFECT_HALTED, false, UUID, "");
+                g_assert_false(vsm_effects_need_there(list, success));
+                finish(here, NULL, list, success, NULL);
+                assert_paused(here, false);
+
+                /* it was resumed in time */
+                add(list, VSM_EFFECT_HALTED, false, UUID, "");
+                finish(here, NULL, list, success, NULL);
+                assert_paused(here, false);
+        }
+
+        tear_down();
+}
+
 static void test_source(void) {
         g_autoptr(GPtrArray) list = list_new();
         g_autoptr(virDomain) domain = NULL;
@@ -526,6 +551,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/undo/block-copy", test_block_copy);
         g_test_add_func("/undo/shut-down", test_shut_down);
         g_test_add_func("/undo/suspended", test_suspended);
+        g_test_add_func("/undo/halted", test_halted);
         g_test_add_func("/undo/source", test_source);
         g_test_add_func("/undo/journal-full", test_journal_full);
         g_test_add_func("/undo/witness", test_witness);

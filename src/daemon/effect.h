@@ -16,6 +16,8 @@
  *      a disk is copied (block job)    the job is ended                -
  *      the guest is shut down          it is started again             -
  *      the guest is paused             it is resumed                   it is resumed there
+ *      the guest is paused for a
+ *      moment, its disks change over   it is resumed                   it is resumed
  *      a placed definition is taken
  *      into use: our mark goes         the mark is put again           -
  *      a source volume is to go        -                               it is removed
@@ -31,6 +33,7 @@ typedef enum {
         VSM_EFFECT_SOURCE_VOLUME = 6,   /* object: path; detail: name of its pool */
         VSM_EFFECT_SUSPENDED     = 7,   /* object: UUID of the domain */
         VSM_EFFECT_UNMARKED      = 8,   /* object: UUID of the domain; detail: number of the job in the mark */
+        VSM_EFFECT_HALTED        = 9,   /* object: UUID of the domain */
 } VsmEffectKind;
 
 typedef struct VsmEffect {

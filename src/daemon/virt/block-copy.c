@@ -2,6 +2,7 @@
 
 /* Workers. */
 
+#include "daemon/log.h"
 #include "daemon/virt/block-copy.h"
 #include "daemon/virt/patience.h"
 #include "daemon/virt/xml.h"
@@ -114,21 +115,88 @@ bool vsm_block_copy_look(
         return true;
 }
 
-/* libvirt comes back when QEMU has changed over, and the job has gone. That QEMU is ready it says as soon as QEMU does,
- * and lets nobody change over before it has dealt with QEMU's event. */
+static GPtrArray* disks_of(virDomainPtr domain, unsigned flags, GError **error) {
+        char *xml = virDomainGetXMLDesc(domain, flags);
+        GPtrArray *disks;
+
+        if (!xml) {
+                vsm_virt_error(error, "libvirt does not tell the definition");
+                return NULL;
+        }
+
+        disks = vsm_disks_from_xml(xml, error);
+        free(xml);
+        return disks;
+}
+
+/* Only virtio is kept from new requests while QEMU changes its images; the other controllers take them from the guest's
+ * processors at any time. QEMU 7.2 was seen to die of one that came in the middle, on IDE:
+ * bdrv_co_write_req_prepare: Assertion `child->perm & BLK_PERM_WRITE' failed. A guest that stands still sends none. */
+bool vsm_block_copy_halts(virDomainPtr domain, const char *target, bool *ret, GError **error) {
+        g_autoptr(GPtrArray) disks = NULL;
+        const VsmDisk *disk;
+        int state;
+
+        *ret = false;
+        if (virDomainGetState(domain, &state, NULL, 0) < 0) {
+                vsm_virt_error(error, "libvirt does not tell the state of the system");
+                return false;
+        }
+        if (state != VIR_DOMAIN_RUNNING)
+                return true;
+
+        disks = disks_of(domain, 0, error);
+        if (!disks)
+                return false;
+
+        disk = vsm_disks_find(disks, target);
+        *ret = !disk || g_strcmp0(disk->bus, "virtio") != 0;
+        return true;
+}
+
+/* libvirt comes back when QEMU has changed over, and the job has gone. False with *ret_again: not yet. */
+static bool change_over(virDomainPtr domain, const char *target, bool *ret_again, GError **error) {
+        bool halts, ok;
+
+        *ret_again = false;
+        if (!vsm_block_copy_halts(domain, target, &halts, error))
+                return false;
+        if (halts && virDomainSuspend(domain) < 0) {
+                vsm_virt_error(error, "The system could not be paused for the moment in which disk '%s' changes over",
+                               target);
+                return false;
+        }
+
+        ok = virDomainBlockJobAbort(domain, target, VIR_DOMAIN_BLOCK_JOB_ABORT_PIVOT) >= 0;
+        if (!ok) {
+                *ret_again = virGetLastErrorCode() == VIR_ERR_BLOCK_COPY_ACTIVE;
+                vsm_virt_error(error, "Disk '%s' could not be changed over to its copy", target);
+        }
+
+        if (halts && virDomainResume(domain) < 0)
+                vsm_log(LOG_WARNING, "System '%s' was not resumed after a disk had changed over; tried again later.",
+                        virDomainGetName(domain));
+        return ok;
+}
+
+/* That QEMU is ready libvirt says as soon as QEMU does, and lets nobody change over before it has dealt with QEMU's
+ * event. */
 static bool pivot(virDomainPtr domain, const char *target, GError **error) {
         int64_t patience = g_get_monotonic_time() + HEAR_USEC;
 
-        while (virDomainBlockJobAbort(domain, target, VIR_DOMAIN_BLOCK_JOB_ABORT_PIVOT) < 0) {
-                if (virGetLastErrorCode() != VIR_ERR_BLOCK_COPY_ACTIVE || g_get_monotonic_time() > patience) {
-                        vsm_virt_error(error, "Disk '%s' could not be changed over to its copy", target);
+        for (;;) {
+                g_autoptr(GError) local = NULL;
+                bool again;
+
+                if (change_over(domain, target, &again, &local))
+                        return true;
+                if (!again || g_get_monotonic_time() > patience) {
+                        g_propagate_error(error, g_steal_pointer(&local));
                         return false;
                 }
 
                 (void) vsm_wait_sleep(HEAR_POLL_USEC, NULL);
         }
-
-        return true;
 }
 
 bool vsm_block_copy_pivot(virDomainPtr domain, const VsmDiskStep *step, GError **error) {
@@ -177,16 +245,8 @@ bool vsm_block_copy_return(virDomainPtr domain, const VsmDiskStep *step, bool in
 /* ---- afterwards ---- */
 
 static bool uses(virDomainPtr domain, unsigned flags, const char *path, bool *ret, GError **error) {
-        g_autoptr(GPtrArray) disks = NULL;
-        char *xml = virDomainGetXMLDesc(domain, flags);
+        g_autoptr(GPtrArray) disks = disks_of(domain, flags, error);
 
-        if (!xml) {
-                vsm_virt_error(error, "libvirt does not tell the definition");
-                return false;
-        }
-
-        disks = vsm_disks_from_xml(xml, error);
-        free(xml);
         if (!disks)
                 return false;
 

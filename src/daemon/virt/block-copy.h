@@ -27,6 +27,11 @@ bool vsm_block_copy_look(
                 bool *ret_ready,
                 GError **error);
 
+/* Whether the guest is paused while this disk changes over (some 50 ms), which VSM_EFFECT_HALTED has to say before.
+ * Of one that does not run: no. */
+bool vsm_block_copy_halts(virDomainPtr domain, const char *target, bool *ret, GError **error);
+
+/* A guest that is paused for it and cannot be resumed stays so, without an error: that is left to the effect. */
 bool vsm_block_copy_pivot(virDomainPtr domain, const VsmDiskStep *step, GError **error);
 
 /* It was changed over and has to go back, with all that was written since: waits for that. */

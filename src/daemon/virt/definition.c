@@ -68,6 +68,7 @@ static void disk_free(void *p) {
         g_ptr_array_unref(disk->backing);
         g_free(disk->target);
         g_free(disk->device);
+        g_free(disk->bus);
         g_free(disk->serial);
         g_free(disk->encryption);
         g_free(disk->secret);
@@ -125,6 +126,7 @@ static VsmDisk *read_disk(const xmlNode *node) {
         read_layer(node, vsm_xml_child(node, "driver", NULL), &disk->source);
         disk->target = vsm_definition_disk_target(node) ?: g_strdup("?");
         disk->device = vsm_xml_attribute(node, "device") ?: g_strdup("disk");
+        disk->bus = vsm_xml_attribute(vsm_xml_child(node, "target", NULL), "bus");
         disk->backing = g_ptr_array_new_with_free_func(layer_free);
         disk->serial = vsm_xml_content(vsm_xml_child(node, "serial", NULL));
         disk->empty = !disk->source.path && !disk->source.volume &&

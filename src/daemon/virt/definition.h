@@ -18,6 +18,7 @@ typedef struct VsmLayer {
 typedef struct VsmDisk {
         char *target;       /* vda */
         char *device;       /* disk, cdrom, floppy, lun */
+        char *bus;          /* virtio, ide, sata, scsi, usb, ...; NULL where it does not say */
         VsmLayer source;    /* type is set even when it is empty */
         GPtrArray *backing; /* VsmLayer, from the upper one down; what the text tells of them */
         char *serial;       /* or NULL */

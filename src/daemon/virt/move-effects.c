@@ -51,8 +51,7 @@ bool vsm_move_write(VsmMove *move, VsmEffectKind kind, bool there, const char *o
         return move->journal.write(effect, move, error);
 }
 
-/* Not acted on any more, in neither direction: it is left for a person, or is what was wanted. */
-static void forget_kind(VsmMove *move, VsmEffectKind kind) {
+void vsm_move_forget(VsmMove *move, VsmEffectKind kind) {
         for (guint i = move->effects->len; i > 0; i--) {
                 const VsmEffect *effect = move->effects->pdata[i - 1];
 
@@ -99,9 +98,9 @@ bool vsm_move_finish_effects(VsmMove *move, VsmSettle *settle, VsmMoveOutcome ou
 
         /* Its disks here are the second copy, as long as nobody has seen that all is well there. */
         if (outcome == VSM_MOVE_MOVED_UNVERIFIED)
-                forget_kind(move, VSM_EFFECT_SOURCE_VOLUME);
+                vsm_move_forget(move, VSM_EFFECT_SOURCE_VOLUME);
         if (!success && changes && changes->keep_copies)
-                forget_kind(move, VSM_EFFECT_VOLUME);
+                vsm_move_forget(move, VSM_EFFECT_VOLUME);
 
         if (!journal_decide(success, move, error))
                 return false;

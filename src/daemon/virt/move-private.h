@@ -152,6 +152,9 @@ void vsm_move_use_journal(VsmMove *move, const VsmMoveHooks *hooks);
 bool vsm_move_write(VsmMove *move, VsmEffectKind kind, bool there, const char *object, const char *detail,
                     GError **error);
 
+/* Not acted on any more, in neither direction: it is left for a person, or is what was wanted. */
+void vsm_move_forget(VsmMove *move, VsmEffectKind kind);
+
 /* Where one of these is after a restart is asked of the hosts only when what was done on its behalf says so. */
 bool vsm_move_asks_effects(uint16_t type);
 

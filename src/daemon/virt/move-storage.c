@@ -8,6 +8,7 @@
 #include "daemon/virt/directory-pool.h"
 #include "daemon/virt/move-private.h"
 #include "daemon/virt/patience.h"
+#include "daemon/virt/side.h"
 #include "daemon/virt/volume-copy.h"
 #include "shared/error.h"
 
@@ -201,7 +202,20 @@ static void take_back(VsmMove *move, virDomainPtr domain, guint n, GError **erro
         }
 }
 
-/* All of them or none. */
+static bool write_halt(VsmMove *move, virDomainPtr domain, GError **error) {
+        for (guint i = 0; i < move->plan->disks->len; i++) {
+                const VsmDiskStep *step = move->plan->disks->pdata[i];
+                bool halts = false;
+
+                if (step->kind == VSM_DISK_COPY && !vsm_block_copy_halts(domain, step->target, &halts, error))
+                        return false;
+                if (halts)
+                        return vsm_move_write(move, VSM_EFFECT_HALTED, false, move->options.uuid, NULL, error);
+        }
+
+        return true;
+}
+
 static bool change_over(VsmMove *move, virDomainPtr domain, GError **error) {
         for (guint i = 0; i < move->plan->disks->len; i++) {
                 const VsmDiskStep *step = move->plan->disks->pdata[i];
@@ -242,23 +256,8 @@ static bool change_definition(VsmMove *move, virDomainPtr domain, GError **error
         return defined;
 }
 
-static bool move_running(
-                VsmMove *move,
-                virDomainPtr domain,
-                const VsmMoveFacts *facts,
-                uint64_t done,
-                const VsmMoveHooks *hooks,
-                GError **error) {
-
-        g_auto(GStrv) targets = vsm_disk_plan_targets(move->plan);
-        uint64_t share = share_of(move, g_strv_length(targets));
-
-        if (!begin_copies(move, domain, share, error) || !follow_copies(move, domain, done, share, error))
-                return false;
-
-        if (hooks && hooks->handing_over && !hooks->handing_over(hooks->userdata))
-                return vsm_move_check_cancelled(move, error);
-
+/* All of them, and what is stored, or none. */
+static bool follow(VsmMove *move, virDomainPtr domain, const VsmMoveFacts *facts, GError **error) {
         if (!change_over(move, domain, error))
                 return false;
 
@@ -269,6 +268,32 @@ static bool move_running(
         }
 
         return true;
+}
+
+static bool move_running(
+                VsmMove *move,
+                virDomainPtr domain,
+                const VsmMoveFacts *facts,
+                uint64_t done,
+                const VsmMoveHooks *hooks,
+                GError **error) {
+
+        g_auto(GStrv) targets = vsm_disk_plan_targets(move->plan);
+        uint64_t share = share_of(move, g_strv_length(targets));
+        bool ok;
+
+        if (!begin_copies(move, domain, share, error) || !follow_copies(move, domain, done, share, error))
+                return false;
+
+        if (hooks && hooks->handing_over && !hooks->handing_over(hooks->userdata))
+                return vsm_move_check_cancelled(move, error);
+
+        ok = write_halt(move, domain, error) && follow(move, domain, facts, error);
+
+        /* whoever pauses it from now on wants it so */
+        if (vsm_side_of(domain, VSM_HOST_HERE) == VSM_SIDE_RUNNING)
+                vsm_move_forget(move, VSM_EFFECT_HALTED);
+        return ok;
 }
 
 /* ---- of one that is off ---- */

@@ -267,6 +267,10 @@ bool vsm_undo_suspended(const VsmUndo *undo, char **ret_told, GError **error) {
         return resume(undo->here, uuid, VSM_HOST_HERE, ret_told, error);
 }
 
+bool vsm_undo_halted(const VsmUndo *undo, char **ret_told, GError **error) {
+        return resume(undo->here, undo->effect->object, VSM_HOST_HERE, ret_told, error);
+}
+
 bool vsm_undo_resume_there(const VsmUndo *undo, char **ret_told, GError **error) {
         return resume(undo->there, undo->effect->object, VSM_HOST_THERE, ret_told, error);
 }

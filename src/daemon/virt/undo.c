@@ -75,10 +75,12 @@ static Act act_for(const VsmEffect *effect, bool success) {
                 [VSM_EFFECT_SHUT_DOWN]  = vsm_undo_shut_down,
                 [VSM_EFFECT_SUSPENDED]  = vsm_undo_suspended,
                 [VSM_EFFECT_UNMARKED]   = vsm_undo_unmarked,
+                [VSM_EFFECT_HALTED]     = vsm_undo_halted,
         };
         static const Act final[] = {
                 [VSM_EFFECT_SOURCE_VOLUME] = remove_volume,
                 [VSM_EFFECT_SUSPENDED]     = vsm_undo_resume_there,
+                [VSM_EFFECT_HALTED]        = vsm_undo_halted,
         };
         size_t kind = effect->kind;
 

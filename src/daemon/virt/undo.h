@@ -35,6 +35,7 @@ bool vsm_undo_definition(const VsmUndo *undo, char **ret_told, GError **error);
 bool vsm_undo_block_copy(const VsmUndo *undo, char **ret_told, GError **error);
 bool vsm_undo_shut_down(const VsmUndo *undo, char **ret_told, GError **error);
 bool vsm_undo_suspended(const VsmUndo *undo, char **ret_told, GError **error);
+bool vsm_undo_halted(const VsmUndo *undo, char **ret_told, GError **error);
 bool vsm_undo_resume_there(const VsmUndo *undo, char **ret_told, GError **error);
 bool vsm_undo_unmarked(const VsmUndo *undo, char **ret_told, GError **error);
 bool vsm_undo_secret(const VsmUndo *undo, char **ret_told, GError **error);
