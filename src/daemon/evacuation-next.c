@@ -13,8 +13,7 @@
 #define PLAN_AGE_USEC           (UINT64_C(60) * G_USEC_PER_SEC)         /* hosts come, go and shrink */
 #define PLAN_AGE_HURRY_USEC     (UINT64_C(15) * G_USEC_PER_SEC)         /* the same, with a deadline */
 #define PLAN_AGAIN_USEC         (UINT64_C(5) * G_USEC_PER_SEC)          /* one that could not be made */
-#define RELEASE_QUIET_USEC      (UINT64_C(1) * G_USEC_PER_SEC / 2)      /* before a pass ends that is the last */
-#define RELEASE_WRITER_USEC     (UINT64_C(1) * G_USEC_PER_SEC / 10)     /* before one ends that leaves little */
+#define RELEASE_USEC            (UINT64_C(1) * G_USEC_PER_SEC / 2)      /* the next one is set up: what two samples take */
 #define LAST_PASS_USEC          (UINT64_C(2) * G_USEC_PER_SEC)          /* about what setting the next one up takes */
 #define STILLS_MAX              2                                       /* one disk takes them all */
 #define STILL_MARGIN_USEC       (UINT64_C(15) * G_USEC_PER_SEC)
@@ -150,7 +149,7 @@ static void take_entry(VsmEvacuationRun *run, const VsmPlacing *planned, const V
         evacuee->chain = vsm_placing_chain(facts->policy, &planned->fallback);
         evacuee->memory = facts->memory;
         evacuee->resident = facts->resident;
-        evacuee->dirty_rate = facts->paused ? 0 : facts->dirty_rate_known ? facts->dirty_rate : UINT64_MAX;
+        evacuee->quiet = facts->paused || (facts->dirty_rate_known && facts->dirty_rate == 0);
         if (goes_down(run, evacuee, entry->method))
                 return;
 
@@ -277,33 +276,6 @@ VsmEvacuee* vsm_evacuation_run_next(VsmEvacuationRun *run, const char *host) {
         return next;
 }
 
-/* How long before a pass of this one ends the next one may begin; 0 = not before it is handed over. Of one that
- * writes nothing the first pass is the last, and nothing is sent twice by the two that share the link for a moment. One
- * that writes so little that its first pass leaves no more than its pause may take has the link to itself until
- * shortly before that: from then to its end the link would lie idle for a moment. */
-static uint64_t may_share_for(const VsmEvacuee *evacuee) {
-        const VsmTransferStats *stats = &evacuee->job->stats;
-        double pass = (double) evacuee->resident / (double) stats->bandwidth;
-        double pause = (double) vsm_move_longest_pause(evacuee->job) / 1000;
-
-        if (evacuee->dirty_rate == 0)
-                return RELEASE_QUIET_USEC;
-
-        if (evacuee->dirty_rate == UINT64_MAX)
-                return 0;
-
-        return (double) evacuee->dirty_rate * pass <= (double) stats->bandwidth * pause ? RELEASE_WRITER_USEC : 0;
-}
-
-/* µs from now; by the last sample, and what should have gone since. */
-static uint64_t pass_ends_in(const VsmEvacuee *evacuee) {
-        const VsmTransferStats *stats = &evacuee->job->stats;
-        uint64_t age = vsm_now_monotonic() - evacuee->job->move->shown_mono;
-        uint64_t left = (uint64_t) ((double) stats->memory_remaining * G_USEC_PER_SEC / (double) stats->bandwidth);
-
-        return left > age ? left - age : 0;
-}
-
 static VsmPaceMove move_of(VsmEvacuationRun *run, const VsmEvacuee *evacuee) {
         const VsmJob *job = evacuee->job;
         const VsmTransferStats *stats = &job->stats;
@@ -315,15 +287,12 @@ static VsmPaceMove move_of(VsmEvacuationRun *run, const VsmEvacuee *evacuee) {
                 .last_pass = job->phase > VSM_PHASE_MEMORY && job->phase != VSM_PHASE_POST_COPY,
         };
 
-        if (memory && job->move && !move.held && stats->bandwidth > 0) {
-                uint64_t left = pass_ends_in(evacuee), early = may_share_for(evacuee);
-
-                move.last_pass = left < early;
-                /* samples are too far apart for that moment */
-                if (early > 0 && left >= early)
-                        vsm_evacuation_run_wake_in(run, left - early);
-        }
-
+        /* Of one that writes nothing the first pass is the last, and nothing is sent twice when the next one begins
+         * before its end. One that writes keeps the link to itself until it switches over: let the next one in
+         * earlier, and what it has left goes at half the speed while it writes on. */
+        if (memory && !move.held && stats->bandwidth > 0 && evacuee->quiet)
+                move.last_pass = (double) stats->memory_remaining * G_USEC_PER_SEC / (double) stats->bandwidth <
+                        (double) RELEASE_USEC;
         return move;
 }
 

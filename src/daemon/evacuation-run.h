@@ -24,7 +24,7 @@ typedef struct VsmEvacuee {
         VsmEvacueeState state;
         VsmChain chain;                 /* all of it */
         uint64_t memory, resident;      /* bytes; of the last look */
-        uint64_t dirty_rate;            /* bytes/s, when it was looked at; UINT64_MAX = not known */
+        bool quiet;                     /* it wrote nothing when it was looked at */
         bool seen_off;                  /* since its end: before that it may look as it was */
         bool returned;                  /* it was away, and runs here again */
 

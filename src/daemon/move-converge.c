@@ -104,7 +104,7 @@ bool vsm_move_job_start_post_copy(VsmJob *job, sd_bus_message *call, GError **er
 
 /* ---- what passes tell ---- */
 
-unsigned vsm_move_longest_pause(const VsmJob *job) {
+static unsigned longest_pause(const VsmJob *job) {
         return job->request->max_downtime ?: VSM_DOWNTIME_DEFAULT_MS;
 }
 
@@ -187,7 +187,7 @@ void vsm_move_blackout_begins(VsmJob *job) {
                 return;
 
         if (sd_event_add_time_relative(job->manager->event, &job->move->blackout_end, CLOCK_MONOTONIC,
-                                       (uint64_t) vsm_move_longest_pause(job) * 1000, 1000, on_blackout, job) < 0)
+                                       (uint64_t) longest_pause(job) * 1000, 1000, on_blackout, job) < 0)
                 vsm_log(LOG_WARNING, "Cannot limit the pause of job %" PRIu64 ".", job->number);
 }
 
@@ -197,10 +197,10 @@ void vsm_move_blackout_ends(VsmJob *job, VsmMoveOutcome outcome, const VsmTransf
         if (!job->request->cancel_if_blackout)
                 return;
 
-        limit = g_strdup_printf("%u", vsm_move_longest_pause(job));
+        limit = g_strdup_printf("%u", longest_pause(job));
         real = g_strdup_printf("%u", stats->downtime);
         if (outcome == VSM_MOVE_STAYED && job->move->blackout)
                 vsm_move_add_reason(job->move->run, "blackout-too-long", job->system_name, limit, NULL);
-        else if (outcome == VSM_MOVE_MOVED && stats->downtime > vsm_move_longest_pause(job))
+        else if (outcome == VSM_MOVE_MOVED && stats->downtime > longest_pause(job))
                 vsm_move_add_reason(job->move->run, "blackout-longer", job->system_name, real, limit);
 }

@@ -68,9 +68,6 @@ void vsm_move_job_post_copy(VsmJob *job);
  * lately, of disks too. */
 const char* vsm_move_converge(VsmJob *job, const VsmTransferStats *stats, bool moving, uint64_t now);
 
-/* ms that the guest may stand still when it is handed over. */
-unsigned vsm_move_longest_pause(const VsmJob *job);
-
 /* CancelIfBlackoutThresholdExceeded: the guest is paused for its last pages; and what came of it, which becomes a
  * reason. */
 void vsm_move_blackout_begins(VsmJob *job);

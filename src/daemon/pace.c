@@ -386,9 +386,11 @@ static uint64_t soonest_end(const VsmPace *pace, const View *view) {
         for (size_t i = 0; i < view->n_moves; i++) {
                 const VsmPaceMove *move = &view->moves[i];
 
-                if (owns(pace, move, view->now))
-                        end = MIN(end, seen_get(pace, move->job)->owned +
-                                       (uint64_t) (pace->shortest * (double) move->memory));
+                const Seen *seen = seen_get(pace, move->job);
+
+                /* one that has come to its last pass once, and is not through, will be at any moment */
+                if (owns(pace, move, view->now) && !seen->through)
+                        end = MIN(end, seen->owned + (uint64_t) (pace->shortest * (double) move->memory));
         }
 
         return end;

@@ -15,6 +15,7 @@
 #define AGAIN_USEC      (G_USEC_PER_SEC / 10)   /* between looks at a count that is not ready */
 #define LATE_USEC       (2 * G_USEC_PER_SEC)    /* QEMU's second may be a long one */
 #define MIB             (UINT64_C(1) << 20)
+#define SAMPLED_MIN     (128 * MIB)             /* QEMU leaves smaller blocks of memory out, and counts 0 */
 
 void vsm_guest_facts_free(VsmGuestFacts *facts) {
         if (!facts)
@@ -234,7 +235,7 @@ static void start_one(Round *round, Guest *guest) {
         /* nothing changes the memory of one that is paused */
         if (guest->facts->paused)
                 guest->facts->dirty_rate_known = true;
-        else if (ask(round, guest, start_thread, NULL, NULL))
+        else if (guest->facts->memory >= SAMPLED_MIN && ask(round, guest, start_thread, NULL, NULL))
                 guest->counting = g_get_monotonic_time();
 }
 
