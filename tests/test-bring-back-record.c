@@ -109,7 +109,7 @@ static void test_call(Place *place, const void *data G_GNUC_UNUSED) {
         /* also when the next evacuation has its record in place of this one */
         nothing = vsm_evacuation_record_to_text(empty);
         g_assert_true(vsm_evacuation_record_write(store, nothing, NULL));
-        assert_all(store, NULL, "u-2@h3 u-1@h2 u-4@");
+        assert_all(store, NULL, "u-1@h2 u-2@h3 u-4@");
 
         /* who leaves again has not been called again */
         add_away(store, "u-1", "h3");
