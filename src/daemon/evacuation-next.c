@@ -350,15 +350,13 @@ static bool pace_once(VsmEvacuationRun *run) {
 }
 
 void vsm_evacuation_run_pace(VsmEvacuationRun *run) {
-        uint64_t now = vsm_now_monotonic();
-
         /* each step changes something; no more of them than there can be */
         for (guint i = 0; i < 4 * (run->evacuees->len + 1); i++)
                 if (!pace_once(run))
                         break;
 
         if (vsm_pace_wake(run->pace) > 0)
-                vsm_evacuation_run_wake_in(run, vsm_pace_wake(run->pace) - MIN(vsm_pace_wake(run->pace), now));
+                vsm_evacuation_run_wake_at(run, vsm_pace_wake(run->pace));
         if (vsm_pace_rate(run->pace) > 0)
                 run->job->manager->evacuations->rate = vsm_pace_rate(run->pace);
         run->job->manager->evacuations->in_vain = vsm_pace_in_vain(run->pace);

@@ -10,7 +10,7 @@
 #include "shared/cleanup.h"
 
 #define TICK_USEC               (UINT64_C(1) * G_USEC_PER_SEC)
-#define SOON_ACCURACY_USEC      (UINT64_C(5) * 1000)
+#define TICK_ACCURACY_USEC      (UINT64_C(5) * 1000)   /* a link lies idle for what a step comes too late */
 #define FAILED_PLANS_MAX        5
 
 static void step(VsmEvacuationRun *run);
@@ -101,7 +101,6 @@ void vsm_evacuation_run_free(VsmEvacuationRun *run) {
 
         sd_event_source_disable_unref(run->wake);
         sd_event_source_disable_unref(run->tick);
-        sd_event_source_disable_unref(run->soon);
         vsm_planning_free(run->planning);
         vsm_pace_free(run->pace);
         g_ptr_array_unref(run->evacuees);
@@ -139,28 +138,16 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
-static int on_soon(sd_event_source *source, uint64_t usec, void *userdata) {
-        VsmEvacuationRun *run = userdata;
-
-        run->soon_at = 0;
-        step(run);
-        return 0;
-}
-
 void vsm_evacuation_run_wake(VsmEvacuationRun *run) {
         if (run->begun && !run->ending)
                 (void) sd_event_source_set_enabled(run->wake, SD_EVENT_ONESHOT);
 }
 
-void vsm_evacuation_run_wake_in(VsmEvacuationRun *run, uint64_t usec) {
-        uint64_t at = vsm_now_monotonic() + usec;
+void vsm_evacuation_run_wake_at(VsmEvacuationRun *run, uint64_t usec) {
+        uint64_t tick;
 
-        if (!run->begun || run->ending || (run->soon_at > 0 && run->soon_at <= at))
-                return;
-
-        run->soon_at = at;
-        (void) sd_event_source_set_time(run->soon, at);
-        (void) sd_event_source_set_enabled(run->soon, SD_EVENT_ONESHOT);
+        if (run->begun && !run->ending && sd_event_source_get_time(run->tick, &tick) >= 0 && usec < tick)
+                (void) sd_event_source_set_time(run->tick, usec);
 }
 
 void vsm_evacuation_run_replan(VsmEvacuationRun *run) {
@@ -387,7 +374,6 @@ static void end(VsmEvacuationRun *run) {
         run->ending = true;
         run->tick = sd_event_source_disable_unref(run->tick);
         (void) sd_event_source_set_enabled(run->wake, SD_EVENT_OFF);
-        (void) sd_event_source_set_enabled(run->soon, SD_EVENT_OFF);
 
         left = count_ends(run, VSM_LEAVING_STAYED);
         stilled = count_ends(run, VSM_LEAVING_SAVED) + count_ends(run, VSM_LEAVING_SHUT_DOWN);
@@ -498,9 +484,8 @@ void vsm_evacuation_run_begin(VsmJob *job) {
         run->begun = true;
         vsm_evacuation_run_keep(run);
         if (sd_event_add_defer(manager->event, &run->wake, on_wake, run) < 0 ||
-            sd_event_add_time_relative(manager->event, &run->tick, CLOCK_MONOTONIC, TICK_USEC, TICK_USEC / 10,
-                                       on_tick, run) < 0 ||
-            sd_event_add_time(manager->event, &run->soon, CLOCK_MONOTONIC, UINT64_MAX, SOON_ACCURACY_USEC, on_soon, run) < 0)
+            sd_event_add_time_relative(manager->event, &run->tick, CLOCK_MONOTONIC, TICK_USEC, TICK_ACCURACY_USEC,
+                                       on_tick, run) < 0)
                 vsm_log(LOG_ERR, "Job %" PRIu64 " cannot be driven.", job->number);
 
         vsm_job_set_phase(job, VSM_PHASE_PREPARING);

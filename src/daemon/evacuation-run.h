@@ -61,8 +61,7 @@ struct VsmEvacuationRun {
         uint64_t planned_at;            /* µs, monotonic; 0 = there was none */
         uint64_t failed_plans;          /* in a row */
 
-        sd_event_source *wake, *tick, *soon;
-        uint64_t soon_at;               /* µs, monotonic; 0 = soon is off */
+        sd_event_source *wake, *tick;
         bool begun;
         bool cancel, kill, killed;
         bool ending;
@@ -74,8 +73,8 @@ struct VsmEvacuationRun {
 void vsm_evacuation_run_wake(VsmEvacuationRun *run);
 void vsm_evacuation_run_replan(VsmEvacuationRun *run);
 
-/* The same, after usec; of several the first. */
-void vsm_evacuation_run_wake_in(VsmEvacuationRun *run, uint64_t usec);
+/* The same, at that time (µs, monotonic) if nothing happens before. */
+void vsm_evacuation_run_wake_at(VsmEvacuationRun *run, uint64_t usec);
 
 /* Writes the record down. */
 void vsm_evacuation_run_keep(VsmEvacuationRun *run);

@@ -385,7 +385,6 @@ static uint64_t soonest_end(const VsmPace *pace, const View *view) {
 
         for (size_t i = 0; i < view->n_moves; i++) {
                 const VsmPaceMove *move = &view->moves[i];
-
                 const Seen *seen = seen_get(pace, move->job);
 
                 /* one that has come to its last pass once, and is not through, will be at any moment */
