@@ -262,7 +262,7 @@ static VsmPaceStep ask(World *world, VsmPace *pace) {
                                 .lane = g->lane,
                                 .transferring = g->setup <= 0 && !g->sent_all,
                                 .last_pass = g->sent_all || (g->setup <= 0 && g->rate > 0 && !g->held && g->seen > 0 &&
-                                                             g->seen_left / g->rate < (g->dirty > 0 ? 0.1 : 0.5)),
+                                                             g->dirty <= 0 && g->seen_left / g->rate < 0.5),
                                 .held = g->held,
                                 .processed = (uint64_t) g->seen,
                                 .memory = world->silent ? 0 : (uint64_t) g->memory,
