@@ -273,6 +273,12 @@ monitor_start() { # HOST FILE [MATCH]
   wait_for_line "$2" '^Monitoring bus message stream' 10 >/dev/null
 }
 
+# What libvirt tells of guests, to a file. virsh runs when this returns; it says nowhere that it has begun to listen.
+watch_libvirt() { # HOST FILE [options of "virsh event"]
+  start_background "$2" "$hosts_lab" --dir "$VSM_LAB_DIR" run "$1" stdbuf -oL virsh event "${@:3}" --loop
+  wait_until 10 host_run "$1" pgrep -f "virsh event ${*:3} --loop" >/dev/null
+}
+
 # Runs a command in the test until it succeeds: when the bus of a host is listened to, and again at each message that
 # matches. No message, no new try.
 wait_bus() { # HOST SECONDS MATCH[ MATCH...] COMMAND...

@@ -154,16 +154,23 @@ refused() { # METHOD
     --dest "$VSM_NAME" --object-path "$VSM_ROOT" --method "$VSM_NAME.$1" "$system" "$(host_name B)" '{}' '{}' '[]'
 }
 
+libvirt_is_off() {
+  # shellcheck disable=SC2086 # a list
+  ! host_run A systemctl --quiet is-active libvirtd.service $sockets
+}
+
 # What happens to a guest while nobody can tell is known when libvirt is back.
 libvirt_away() {
   local pid
   pid=$(host_run A systemctl show --value -p MainPID vsmd.service)
   monitor_start A bus.A
-  # masked first: else our daemon's next attempt may start it again before its sockets are gone
+  # masked first: else our daemon's next attempt may start it again before its sockets are gone. One that is called just
+  # then has failed instead of stopped, and systemctl says so; it is off as well
   at_exit 'host_run A systemctl --quiet unmask --runtime libvirtd.service'
-  host_run A systemctl --quiet mask --runtime --now libvirtd.service
+  host_run A systemctl --quiet mask --runtime --now libvirtd.service || true
   # shellcheck disable=SC2086 # a list
-  host_run A systemctl stop $sockets
+  host_run A systemctl stop $sockets || true
+  wait_until 10 libvirt_is_off
   wait_root HealthState '^20$'
   assert_eq "$(status_values)" 'q 20 aq 1 13 as 1 "Lost connection to libvirt" s "Lost Comm" q 3 q 3 b true' "lost"
   refused MigrateVirtualSystemToHost

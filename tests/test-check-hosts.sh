@@ -164,8 +164,7 @@ three_by_name() {
 nothing_changes() {
   state_of A >a.before
   state_of B >b.before
-  start_background events.log "$hosts_lab" --dir "$VSM_LAB_DIR" run A stdbuf -oL virsh event --all --loop --timestamp
-  wait_until 10 host_run A pgrep -f 'virsh event --all' >/dev/null
+  watch_libvirt A events.log --all --timestamp
   reasons_raw A both B >reply
   assert_match "$(cat reply)" '"network-missing"' "it was a real check"
   state_of A >a.after

@@ -130,9 +130,7 @@ paused_by_hand() { # FILE
 
 halts() { # NAME TIMES
   local job events=events.$1
-  start_background "$events" "$hosts_lab" --dir "$VSM_LAB_DIR" run A stdbuf -oL virsh event --domain "$1" \
-    --event lifecycle --loop
-  wait_until 10 host_run A pgrep -f "virsh event --domain $1" >/dev/null
+  watch_libvirt A "$events" --domain "$1" --event lifecycle
   job=$(storage "$1" "$(disk_to '*' '' other)" "$REMOVE")
   assert_moved A "$job"
   host_run A virsh -q suspend --domain "$1"

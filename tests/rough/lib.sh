@@ -56,11 +56,16 @@ rough_lab_down() {
   rough_lab=''
 }
 
-# A drop-in for the unit, in both hosts, from stdin: the daemon runs with it when this returns
+# The names of the lab's hosts
+rough_hosts() {
+  echo "A B C" | cut -d' ' "-f1-$(cat "$VSM_LAB_DIR/hosts")"
+}
+
+# A drop-in for the unit, in all hosts, from stdin: the daemon runs with it when this returns
 rough_drop_in() { # NAME
   local text host
   text=$(cat)
-  for host in A B; do
+  for host in $(rough_hosts); do
     # shellcheck disable=SC2016 # for the shell over there
     lab run "$host" sh -c 'mkdir -p /etc/systemd/system/vsmd.service.d &&
       cat >"/etc/systemd/system/vsmd.service.d/$1.conf"' sh "$1" <<<"$text"
