@@ -15,10 +15,11 @@
 #include "shared/error.h"
 #include "shared/names.h"
 
-/* At a time. Anybody may ask: this leaves room for the checks, which share the lane. */
-#define COMPATS_MAX 8
+/* At a time. Anybody may ask: this leaves room for the checks, which share the lane, and for others; root may always. */
+#define COMPATS_MAX             8
+#define COMPATS_PER_UID_MAX     4
 
-static unsigned running;
+static GQueue running = G_QUEUE_INIT;   /* CompatTask */
 
 typedef struct CompatTask {
         VsmTask task;
@@ -27,6 +28,7 @@ typedef struct CompatTask {
         char *host;                     /* its name, for reasons */
         VsmCompat *needs;               /* of a blob to be checked; else NULL */
         bool vectors;
+        uid_t caller;
         GVariant *result;
         VsmAnswer *answer;              /* bus thread only */
 } CompatTask;
@@ -87,7 +89,7 @@ static void compat_done(VsmTask *task, void *userdata) {
 static void compat_free(VsmTask *task) {
         CompatTask *t = (CompatTask*) task;
 
-        running--;
+        (void) g_queue_remove(&running, t);
         g_clear_pointer(&t->result, g_variant_unref);
         vsm_compat_free(t->needs);
         vsm_answer_free(t->answer);
@@ -95,11 +97,35 @@ static void compat_free(VsmTask *task) {
         g_free(t);
 }
 
+static unsigned count_of(uid_t caller) {
+        unsigned n = 0;
+
+        for (const GList *l = running.head; l; l = l->next)
+                n += ((const CompatTask*) l->data)->caller == caller;
+
+        return n;
+}
+
+static int check_limits(uid_t caller, sd_bus_error *error) {
+        if (caller != 0 && count_of(caller) >= COMPATS_PER_UID_MAX)
+                return sd_bus_error_setf(error, vsm_error_to_bus_name(VSM_ERROR_LIMITS_EXCEEDED),
+                                         "%i of your questions about compatibility are being answered already.",
+                                         COMPATS_PER_UID_MAX);
+        if (caller != 0 && g_queue_get_length(&running) >= COMPATS_MAX)
+                return sd_bus_error_setf(error, vsm_error_to_bus_name(VSM_ERROR_LIMITS_EXCEEDED),
+                                         "%i questions about compatibility are being answered already.",
+                                         COMPATS_MAX);
+
+        return 0;
+}
+
 /* Takes needs. */
 static int push(VsmManager *manager, sd_bus_message *call, const char *uuid, bool vectors, VsmCompat *needs,
                 sd_bus_error *error) {
 
         CompatTask *t;
+        uid_t caller;
+        int r;
 
         if (!manager->libvirt_up) {
                 vsm_compat_free(needs);
@@ -108,15 +134,17 @@ static int push(VsmManager *manager, sd_bus_message *call, const char *uuid, boo
                                         "libvirtd'.");
         }
 
-        if (running >= COMPATS_MAX) {
+        r = vsm_bus_caller(call, &caller);
+        if (r >= 0)
+                r = check_limits(caller, error);
+        if (r < 0) {
                 vsm_compat_free(needs);
-                return sd_bus_error_setf(error, vsm_error_to_bus_name(VSM_ERROR_LIMITS_EXCEEDED),
-                                         "%i questions about compatibility are being answered already.",
-                                         COMPATS_MAX);
+                return r;
         }
 
-        running++;
         t = vsm_task_new(CompatTask, compat_run, compat_done, compat_free);
+        g_queue_push_tail(&running, t);
+        t->caller = caller;
         t->virt = manager->virt;
         t->host = g_strdup(manager->host.hostname ?: "");
         t->needs = needs;

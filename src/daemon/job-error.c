@@ -64,13 +64,18 @@ void vsm_job_add_reason(VsmJob *job, VsmJobState state, VsmError code, const cha
         g_autoptr(GVariant) former = g_steal_pointer(&job->reasons);
         GVariantBuilder builder;
 
+        /* the failure first, as GetError tells only the first; what is just different at a success comes after what was
+         * known before it */
         g_variant_builder_init(&builder, G_VARIANT_TYPE("aa{sv}"));
+        if (!vsm_job_state_is_success(state))
+                g_variant_builder_add_value(&builder, reason_of(job, state, code, sentence, detail));
         for (gsize i = 0; former && i < g_variant_n_children(former); i++) {
                 g_autoptr(GVariant) child = g_variant_get_child_value(former, i);
 
                 g_variant_builder_add_value(&builder, child);
         }
 
-        g_variant_builder_add_value(&builder, reason_of(job, state, code, sentence, detail));
+        if (vsm_job_state_is_success(state))
+                g_variant_builder_add_value(&builder, reason_of(job, state, code, sentence, detail));
         job->reasons = g_variant_ref_sink(g_variant_builder_end(&builder));
 }

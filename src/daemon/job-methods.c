@@ -5,6 +5,7 @@
 
 #include "daemon/actions.h"
 #include "daemon/bus-variant.h"
+#include "daemon/host.h"
 #include "daemon/job-methods.h"
 #include "daemon/job.h"
 #include "daemon/move.h"
@@ -33,14 +34,25 @@ int vsm_job_check_limits(VsmManager *manager, uid_t caller, sd_bus_error *error)
 int vsm_job_authorize(VsmJob *job, sd_bus_message *call, sd_bus_error *error) {
         const VsmMember *member = vsm_member_find(sd_bus_message_get_interface(call),
                                                   sd_bus_message_get_member(call));
-        char *details[] = {
+        const VsmRequest *request = job->request;
+        const VsmHost *host = request ? vsm_host_match(job->manager, request->destination) : NULL;
+        char type[8] = "", transport[8] = "";
+        char *details[] = { /* pairs, NULL; those of a request last */
                 (char*) "system.name", job->system_name,
                 (char*) "system.uuid", job->system_uuid,
-                (char*) "destination", job->request ? job->request->destination : (char*) "",
+                (char*) "destination", (char*) (host ? vsm_host_data(host)->name : request ? request->destination : ""),
                 (char*) "job.owner", job->owner,
+                (char*) (request ? "destination.known" : NULL), (char*) (host ? "true" : "false"),
+                (char*) "migration.type", type,
+                (char*) "transport", transport,
                 NULL
         };
         uid_t uid;
+
+        if (request) {
+                g_snprintf(type, sizeof type, "%u", request->migration_type);
+                g_snprintf(transport, sizeof transport, "%u", request->transport);
+        }
 
         if (!member)
                 return refuse(error, VSM_ERROR_ACCESS_DENIED, "No action covers this method.");
@@ -60,7 +72,8 @@ static bool can_cancel(VsmJob *job) {
         return job->cancel && (job->cancellable || job->state == VSM_JOB_STATE_SHUTTING_DOWN);
 }
 
-static int cancel(VsmJob *job, sd_bus_message *call, bool kill, sd_bus_error *error) {
+/* delete: the object goes at its end. */
+static int cancel(VsmJob *job, sd_bus_message *call, bool kill, bool delete, sd_bus_error *error) {
         switch (job->state) {
         case VSM_JOB_STATE_TERMINATED:
         case VSM_JOB_STATE_KILLED:
@@ -79,9 +92,11 @@ static int cancel(VsmJob *job, sd_bus_message *call, bool kill, sd_bus_error *er
                               "This job cannot be cancelled.");
 
         if (job->move) {
-                vsm_move_job_cancel_call(job, kill, call);
+                vsm_move_job_cancel_call(job, kill, delete, call);
                 return 1;
         }
+
+        job->delete_on_end |= delete;
 
         /* First the answer: the job may end before the next line is through. */
         if (sd_bus_reply_method_return(call, "u", VSM_RETURN_JOB_STARTED) < 0)
@@ -112,7 +127,7 @@ int vsm_job_method_request_state_change(sd_bus_message *call, void *userdata, sd
         if (r <= 0)
                 return r < 0 ? r : 1;
 
-        return cancel(job, call, state == REQUEST_KILL, error);
+        return cancel(job, call, state == REQUEST_KILL, /* delete= */ false, error);
 }
 
 int vsm_job_method_kill(sd_bus_message *call, void *userdata, sd_bus_error *error) {
@@ -127,10 +142,7 @@ int vsm_job_method_kill(sd_bus_message *call, void *userdata, sd_bus_error *erro
         if (r <= 0)
                 return r < 0 ? r : 1;
 
-        if (delete_on_kill && vsm_job_is_unfinished(job) && can_cancel(job))
-                job->delete_on_end = true;
-
-        return cancel(job, call, true, error);
+        return cancel(job, call, /* kill= */ true, delete_on_kill, error);
 }
 
 int vsm_job_reply(sd_bus_message *call, GVariant *value) {

@@ -11,6 +11,7 @@
 #include "daemon/bus-variant.h"
 #include "daemon/draining.h"
 #include "daemon/evacuation.h"
+#include "daemon/five.h"
 #include "daemon/history.h"
 #include "daemon/queue.h"
 #include "daemon/service.h"
@@ -154,19 +155,19 @@ void vsm_lookup_queue_changed(VsmManager *manager) {
 
 int vsm_method_not_built(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         VsmManager *manager = userdata;
-        const VsmMember *member = vsm_member_find(sd_bus_message_get_interface(call),
-                                                  sd_bus_message_get_member(call));
+        g_auto(VsmFive) five = {};
         int r;
 
-        if (!member)
-                return sd_bus_error_set(error, vsm_error_to_bus_name(VSM_ERROR_ACCESS_DENIED),
-                                        "No action covers this method.");
+        /* read before anybody is asked, as the message is kept until the answer: so its size has a limit */
+        r = vsm_five_read(manager, call, true, &five, error);
+        if (r < 0)
+                return r;
 
-        r = vsm_polkit_check(manager->polkit, call, member->action, NULL, error);
+        r = vsm_five_authorize(manager, call, &five, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
 
         return sd_bus_error_setf(error, vsm_error_to_bus_name(VSM_ERROR_NOT_SUPPORTED),
                                  "%s comes with a later version of vsmd; Manager.Features lists what this one does.",
-                                 member->member);
+                                 sd_bus_message_get_member(call));
 }

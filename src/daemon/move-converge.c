@@ -4,6 +4,7 @@
  * post-copy, or giving up. What is so is decided in converge.c, by passes over the memory. Bus thread only; libvirt
  * is asked on workers. */
 
+#include "daemon/answer.h"
 #include "daemon/log.h"
 #include "daemon/move-internal.h"
 #include "daemon/move-type.h"
@@ -31,7 +32,7 @@ typedef struct SwitchTask {
         VsmTask task;
         VsmMove *run;
         uint64_t job;
-        sd_bus_message *call;           /* NULL = nobody asked */
+        VsmAnswer *answer;              /* bus thread only; NULL = nobody asked */
 } SwitchTask;
 
 static void switch_run(VsmTask *task) {
@@ -49,23 +50,25 @@ static void switch_done(VsmTask *task, void *userdata) {
                         job->move->switching = false;
         }
 
-        if (!t->call)
+        if (!t->answer)
                 return;
 
         /* libvirt's words for "not at this moment" are many */
-        if (task->error)
-                (void) sd_bus_reply_method_errorf(t->call, vsm_error_to_bus_name(VSM_ERROR_INVALID_STATE),
-                                                  "It could not be switched to post-copy: it does not move its memory "
-                                                  "at this moment, or has ended.");
-        else
-                (void) sd_bus_reply_method_return(t->call, NULL);
+        if (task->error) {
+                g_autoptr(GError) error = g_error_new_literal(VSM_ERROR, VSM_ERROR_INVALID_STATE,
+                                                              "It could not be switched to post-copy: it does not move "
+                                                              "its memory at this moment, or has ended.");
+
+                vsm_answer_error(t->answer, error);
+        } else
+                vsm_answer_done(t->answer);
 }
 
 static void switch_free(VsmTask *task) {
         SwitchTask *t = (SwitchTask*) task;
 
         vsm_move_unref(t->run);
-        sd_bus_message_unref(t->call);
+        vsm_answer_free(t->answer);
         g_free(t);
 }
 
@@ -77,7 +80,9 @@ static void switch_over(VsmJob *job, sd_bus_message *call) {
 
         t->run = vsm_move_ref(job->move->run);
         t->job = job->number;
-        t->call = sd_bus_message_ref(call);
+        if (call)
+                t->answer = vsm_answer_new(job->manager, call, "libvirt on this host did not switch within 20 s; it may do "
+                                           "so yet.");
         job->move->switching = true;
         vsm_worker_push(job->manager->worker, VSM_LANE_SHORT, &t->task);
 }

@@ -10,6 +10,7 @@
 struct VsmMoveJob {
         VsmMove *run;                   /* NULL while queued */
         bool resumed;                   /* an earlier run of the daemon called libvirt */
+        bool setting;                   /* SetParameters is being answered */
         bool begun;                     /* libvirt's call was made */
         bool returned;                  /* and came back */
         bool ending;                    /* the outcome is known and being written down */

@@ -3,6 +3,7 @@
 /* Transfer.SetParameters: bandwidth and pause of a migration while it runs. libvirt is asked on a worker.
  * Bus thread only. */
 
+#include "daemon/answer.h"
 #include "daemon/bandwidth.h"
 #include "daemon/move-internal.h"
 #include "daemon/move-type.h"
@@ -54,7 +55,8 @@ typedef struct ParametersTask {
         bool set_bandwidth;
         uint64_t bandwidth;
         unsigned max_downtime;
-        sd_bus_message *call;
+        uint64_t job;
+        VsmAnswer *answer;              /* bus thread only */
 } ParametersTask;
 
 static void parameters_run(VsmTask *task) {
@@ -68,16 +70,19 @@ static void parameters_run(VsmTask *task) {
 
 static void parameters_done(VsmTask *task, void *userdata) {
         ParametersTask *t = (ParametersTask*) task;
+        VsmJob *job = vsm_job_find(userdata, t->job);
 
+        if (job && job->move)
+                job->move->setting = false;
         if (task->error)
-                vsm_bus_reply_error(t->call, task->error);
+                vsm_answer_error(t->answer, task->error);
         else
-                (void) sd_bus_reply_method_return(t->call, NULL);
+                vsm_answer_done(t->answer);
 }
 
 static void parameters_free(VsmTask *task) {
         vsm_move_unref(((ParametersTask*) task)->run);
-        sd_bus_message_unref(((ParametersTask*) task)->call);
+        vsm_answer_free(((ParametersTask*) task)->answer);
         g_free(task);
 }
 
@@ -96,6 +101,13 @@ bool vsm_move_job_set_parameters(VsmJob *job, VsmRequest *wish, sd_bus_message *
                 return false;
         }
 
+        /* the owner is not asked for anything: one call at a time is what he can keep busy */
+        if (job->move->setting) {
+                g_set_error(error, VSM_ERROR, VSM_ERROR_LIMITS_EXCEEDED,
+                            "Parameters of this job are being changed; wait for that answer.");
+                return false;
+        }
+
         t = vsm_task_new(ParametersTask, parameters_run, parameters_done, parameters_free);
         t->virt = job->manager->virt;
         t->run = vsm_move_ref(job->move->run);
@@ -109,7 +121,10 @@ bool vsm_move_job_set_parameters(VsmJob *job, VsmRequest *wish, sd_bus_message *
         t->max_downtime = wish->max_downtime;
         if (wish->max_downtime > 0)
                 job->request->max_downtime = wish->max_downtime;
-        t->call = sd_bus_message_ref(call);
+        t->job = job->number;
+        t->answer = vsm_answer_new(job->manager, call, "libvirt on this host did not take the parameters within 20 s; it "
+                                   "may do so yet.");
+        job->move->setting = true;
         vsm_worker_push(job->manager->worker, VSM_LANE_SHORT, &t->task);
         return true;
 }

@@ -309,7 +309,7 @@ typedef struct CancelTask {
         VsmTask task;
         VsmStore *store;
         uint64_t job;
-        bool kill;
+        bool kill, delete;
         sd_bus_message *call;
 } CancelTask;
 
@@ -323,6 +323,12 @@ static void cancel_done(VsmTask *task, void *userdata) {
         CancelTask *t = (CancelTask*) task;
         VsmJob *job = vsm_job_find(userdata, t->job);
 
+        /* another cancel was quicker, and all that this one wants has happened */
+        if (job && (job->state == VSM_JOB_STATE_TERMINATED || job->state == VSM_JOB_STATE_KILLED)) {
+                (void) sd_bus_reply_method_return(t->call, "u", VSM_RETURN_COMPLETED);
+                return;
+        }
+
         if (!job || !job->move || !vsm_move_job_can_cancel(job)) {
                 (void) sd_bus_reply_method_errorf(t->call, vsm_error_to_bus_name(VSM_ERROR_INVALID_STATE),
                                                   "It is too late to cancel: the guest is being handed over, or "
@@ -335,6 +341,8 @@ static void cancel_done(VsmTask *task, void *userdata) {
                 vsm_log(LOG_ERR, "Cannot write the cancel of job %" PRIu64 " down: %s", t->job,
                         task->error->message);
 
+        job->delete_on_end |= t->delete;
+
         /* first the answer: the job may end before the next line is through */
         (void) sd_bus_reply_method_return(t->call, "u", VSM_RETURN_JOB_STARTED);
         vsm_move_job_cancel(job, t->kill);
@@ -345,12 +353,21 @@ static void cancel_free(VsmTask *task) {
         g_free(task);
 }
 
-void vsm_move_job_cancel_call(VsmJob *job, bool kill, sd_bus_message *call) {
-        CancelTask *t = vsm_task_new(CancelTask, cancel_run, cancel_done, cancel_free);
+void vsm_move_job_cancel_call(VsmJob *job, bool kill, bool delete, sd_bus_message *call) {
+        const VsmMoveJob *move = job->move;
+        CancelTask *t;
 
+        /* nothing new, and nothing to be written */
+        if (move->cancel && (move->kill || !kill) && (job->delete_on_end || !delete)) {
+                (void) sd_bus_reply_method_return(call, "u", VSM_RETURN_JOB_STARTED);
+                return;
+        }
+
+        t = vsm_task_new(CancelTask, cancel_run, cancel_done, cancel_free);
         t->store = job->manager->store;
         t->job = job->number;
         t->kill = kill;
+        t->delete = delete;
         t->call = sd_bus_message_ref(call);
         vsm_worker_push(job->manager->worker, VSM_LANE_STORE, &t->task);
 }

@@ -4,6 +4,7 @@
  * in the domain's metadata, so that it travels with it. Bus thread only, but for policy_run(). */
 
 #include "daemon/actions.h"
+#include "daemon/answer.h"
 #include "daemon/bus-variant.h"
 #include "daemon/policy-rules.h"
 #include "daemon/service.h"
@@ -19,7 +20,7 @@ typedef struct PolicyTask {
         GVariant *policy;
         VsmDomainInfo *info;            /* what became of it; NULL = it has gone since */
         bool seen;
-        sd_bus_message *call;
+        VsmAnswer *answer;              /* bus thread only */
 } PolicyTask;
 
 /* Short lane. */
@@ -34,14 +35,14 @@ static void policy_done(VsmTask *task, void *userdata) {
         PolicyTask *t = (PolicyTask*) task;
 
         if (task->error) {
-                vsm_bus_reply_error(t->call, task->error);
+                vsm_answer_error(t->answer, task->error);
                 return;
         }
 
         /* libvirt has an event for it, too, which may come later: who reads after the answer is to find it */
         if (t->seen)
                 vsm_system_apply(userdata, t->uuid, g_steal_pointer(&t->info), false, false);
-        (void) sd_bus_reply_method_return(t->call, NULL);
+        vsm_answer_done(t->answer);
 }
 
 static void policy_free(VsmTask *task) {
@@ -49,7 +50,7 @@ static void policy_free(VsmTask *task) {
 
         g_variant_unref(t->policy);
         vsm_domain_info_free(t->info);
-        sd_bus_message_unref(t->call);
+        vsm_answer_free(t->answer);
         g_free(t);
 }
 
@@ -119,7 +120,8 @@ int vsm_method_set_policy(sd_bus_message *call, void *userdata, sd_bus_error *er
         t = vsm_task_new(PolicyTask, policy_run, policy_done, policy_free);
         t->virt = manager->virt;
         t->policy = g_steal_pointer(&policy);
-        t->call = sd_bus_message_ref(call);
+        t->answer = vsm_answer_new(manager, call, "libvirt on this host did not take the policy within 20 s; it may do "
+                                   "so yet.");
         g_strlcpy(t->uuid, vsm_system_uuid(system), sizeof t->uuid);
         vsm_worker_push(manager->worker, VSM_LANE_SHORT, &t->task);
         return 1;
