@@ -93,6 +93,10 @@ static void set_libvirt_up(VsmManager *manager, bool up) {
                 return;
 
         manager->libvirt_up = up;
+        if (!up) {
+                manager->host.libvirt_version = manager->host.hypervisor_version = 0;
+                vsm_lookup_libvirt_changed(manager);
+        }
         vsm_log(up ? LOG_INFO : LOG_WARNING, up ? "Connected to libvirt." : "The connection to libvirt is lost.");
         vsm_service_libvirt_changed(manager);
         vsm_manager_update_status(manager);
@@ -113,7 +117,12 @@ static void reconnect_later(VsmManager *manager) {
                 (void) sd_event_exit(manager->event, EXIT_FAILURE);
 }
 
-static void on_listed(VsmManager *manager) {
+static void on_listed(VsmManager *manager, bool listed) {
+        /* who does not know the systems does not say of any job what became of it */
+        if (!listed && manager->libvirt_up) {
+                set_libvirt_up(manager, false);
+                reconnect_later(manager);
+        }
         if (!manager->libvirt_up) {
                 take_name(manager);
                 return;

@@ -133,7 +133,7 @@ typedef struct ListTask {
         VsmVirt *virt;
         GPtrArray *list;
         char **bridges;
-        void (*then)(VsmManager *manager);
+        void (*then)(VsmManager *manager, bool listed);
 } ListTask;
 
 static void list_run(VsmTask *task) {
@@ -175,7 +175,7 @@ static void list_done(VsmTask *task, void *userdata) {
 
         if (!t->list) {
                 vsm_log(LOG_WARNING, "Cannot list this host's systems: %s", task->error->message);
-                t->then(manager);
+                t->then(manager, false);
                 return;
         }
 
@@ -194,7 +194,7 @@ static void list_done(VsmTask *task, void *userdata) {
         manager->bridges = g_steal_pointer(&t->bridges);
 
         look_at_late_ones(manager);
-        t->then(manager);
+        t->then(manager, true);
 }
 
 static void list_free(VsmTask *task) {
@@ -205,7 +205,7 @@ static void list_free(VsmTask *task) {
         g_free(t);
 }
 
-void vsm_system_watch_all(VsmManager *manager, void (*done)(VsmManager *manager)) {
+void vsm_system_watch_all(VsmManager *manager, void (*done)(VsmManager *manager, bool listed)) {
         ListTask *t = vsm_task_new(ListTask, list_run, list_done, list_free);
 
         t->virt = manager->virt;

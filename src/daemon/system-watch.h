@@ -10,5 +10,6 @@
  * two seconds later: libvirt 9 has no event for the autostart mark, which often is set just after. */
 void vsm_system_watch_one(VsmManager *manager, const char *uuid, bool incoming, bool crashed);
 
-/* After (re)connecting: list all, add what is new, drop what has gone. done is called at the end. */
-void vsm_system_watch_all(VsmManager *manager, void (*done)(VsmManager *manager));
+/* After (re)connecting: list all, add what is new, drop what has gone. done is called at the end; listed is false, and
+ * nothing has changed, when libvirt did not tell. */
+void vsm_system_watch_all(VsmManager *manager, void (*done)(VsmManager *manager, bool listed));

@@ -2,6 +2,7 @@
 /* Domains as plain data: list, look, and what is put on one.
  * Workers: everything here waits for libvirt. */
 
+#include "daemon/log.h"
 #include "daemon/virt/internal.h"
 #include "daemon/virt/side.h"
 #include "daemon/virt/planned.h"
@@ -257,11 +258,21 @@ GPtrArray* vsm_virt_list(VsmVirt *virt, GError **error) {
 
         infos = g_ptr_array_new_with_free_func((GDestroyNotify) vsm_domain_info_free);
         for (size_t i = 0; ok && domains[i]; i++) {
+                g_autoptr(GError) local = NULL;
                 VsmDomainInfo *info = NULL;
 
-                ok = vsm_domain_snapshot(domains[i], &info, error);
-                if (info)
-                        g_ptr_array_add(infos, info);
+                if (vsm_domain_snapshot(domains[i], &info, &local)) {
+                        if (info)
+                                g_ptr_array_add(infos, info);
+                        continue;
+                }
+
+                /* one that may not be read, say: the others are there all the same */
+                ok = virConnectIsAlive(connection) > 0;
+                if (ok)
+                        vsm_log(LOG_WARNING, "A system is left out: %s", local->message);
+                else
+                        g_propagate_error(error, g_steal_pointer(&local));
         }
 
         free_domains(domains);
