@@ -221,6 +221,14 @@ static void work_out_request(VsmServiceChange *t, uint64_t now) {
         VsmServiceFacts *next = &t->next;
 
         next->requested = t->wanted;
+
+        /* draining goes on until it is ended; then the service is disabled */
+        if (next->draining && t->wanted == VSM_ENABLED_STATE_DISABLED) {
+                next->before_draining = VSM_ENABLED_STATE_DISABLED;
+                next->quiesce = 0;
+                return;
+        }
+
         if (next->enabled != t->wanted) {
                 next->enabled = t->wanted;
                 next->changed = now;
@@ -231,6 +239,10 @@ static void work_out_request(VsmServiceChange *t, uint64_t now) {
                 end_drain(next);
                 return;
         }
+
+        /* so it stays when draining ends */
+        if (next->draining)
+                next->before_draining = VSM_ENABLED_STATE_QUIESCE;
 
         if (next->quiesce == 0) {
                 g_clear_pointer(&next->owner, g_free);
