@@ -77,6 +77,22 @@ wait_tick web
 assert_guest_good web
 ok "vsmd is killed in the middle: the guest comes home, and the job knows"
 
+### cancelled, and killed: the cancel is kept
+
+host_run A virsh -q migrate --live --p2p --persistent --undefinesource web qemu+tcp://hostb/system
+away web=B
+slow B
+job=$(bring_back)
+child=$(wait_child "$job")
+assert_eq "$(request A "$job" 4)" 4096 "no more are fetched"
+host_run A systemctl kill -s KILL vsmd.service
+quick B
+host_run A systemctl start vsmd.service
+assert_eq "$(wait_back "$job")" 8 "the parent is still cancelled"
+assert_eq "$(job_prop A "$child" JobState)" 7 "what was on its way has arrived"
+assert_guest_on A web
+ok "vsmd is killed after a cancel, which it does not forget"
+
 ### libvirt there goes away
 
 host_run A virsh -q migrate --live --p2p --persistent --undefinesource web qemu+tcp://hostb/system

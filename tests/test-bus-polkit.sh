@@ -164,7 +164,8 @@ by_guest_and_destination() {
     "$details,\"destination.known\":\"false\",\"migration.type\":\"32768\",\"transport\":\"5\"}" "details"
   assert_match "$(asked migrate)" '"system-bus-name",\{"name":' "about the connection that called"
   assert_denied bob "$mine" "$VSM_NAME.Job.KillJob" false
-  assert_match "$(asked cancel)" "\{$details,\"job.owner\":\"alice\"\}" "details of a job"
+  assert_match "$(asked cancel)" "\{$details,\"job.owner\":\"alice\",\"destination.known\":\"false\",\"migration.type\":\"32768\",\"transport\":\"5\"\}" \
+    "details of a job"
   assert_denied bob "$web" org.freedesktop.DBus.Properties.Set "$VSM_NAME.System" MigrationState '<uint32 0>'
   assert_match "$(asked reset-state)" "\{${details%,*}\}" "details of a reset"
 }
@@ -186,6 +187,27 @@ disks() {
   details='"destination":"","destination.known":"false","migration.type":"32769"'
   assert_match "$(asked migrate)" "$details,\"transport\":\"[0-9]\",\"overwrite\":\"false\",\"remove\":\"true\"\}" \
     "details of a storage move"
+}
+
+# Destinations are told by the names that rules know them by; a plan has those that it was made for.
+evacuations() {
+  local manager=$VSM_NAME.Manager plan
+  assert_match "$(answer root "$VSM_ROOT" "$manager.AddHost" "{'Name': <'hostb'>, 'Addresses': <['10.77.0.2']>}")" '^\('
+  assert_denied bob "$VSM_ROOT" "$manager.Evacuate" "{'Destinations': <['10.77.0.2']>}"
+  assert_match "$(asked evacuate)" '\{"destination":"hostb","destination.known":"true"\}' "by its address"
+  assert_denied bob "$VSM_ROOT" "$manager.Evacuate" "{'Destinations': <['HOSTB.', 'hostq']>}"
+  assert_match "$(asked evacuate)" '\{"destination":"hostb,hostq","destination.known":"false"\}' "one is not known"
+  assert_denied bob "$VSM_ROOT" "$manager.PlanEvacuation" '@a{sv} {}'
+  assert_match "$(asked check)" '\{"destination":"","destination.known":"true"\}' "all that are known"
+
+  polkit_allow A alice '\.check$'
+  plan=$(answer alice "$VSM_ROOT" "$manager.PlanEvacuation" "{'Destinations': <['10.77.0.2']>}")
+  assert_match "$plan" "^\('[0-9a-f-]{36}'," "a plan"
+  assert_denied alice "$VSM_ROOT" "$manager.Evacuate" "{'PlanID': <${plan:1:38}>}"
+  assert_match "$(asked evacuate)" '\{"destination":"hostb","destination.known":"true"\}' "of a plan"
+  assert_denied bob "$VSM_ROOT" "$manager.Evacuate" "{'PlanID': <${plan:1:38}>}"
+  assert_match "$(asked evacuate)" '\{"destination":"","destination.known":"true"\}' "of somebody else's plan"
+  assert_match "$(answer root "$VSM_ROOT" "$manager.RemoveHost" "$VSM_ROOT/host/hostb")" '^\('
 }
 
 owner() {
@@ -310,6 +332,8 @@ by_guest_and_destination
 ok "a rule by guest and destination lets exactly that through, and has all details"
 disks
 ok "details of disks"
+evacuations
+ok "details of evacuations"
 owner
 ok "the owner needs no rule for the own job, others do"
 cancel root "$job"

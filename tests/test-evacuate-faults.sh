@@ -146,12 +146,16 @@ quick_disk() { # HOST
     [ ! -e iohelper.real ] || mv iohelper.real libvirt_iohelper'
 }
 
-# The guest is saved while nobody watches. It has left all the same, and it comes back.
-killed_while_saving() {
+# The guest is saved while nobody watches, or at most the end of it is seen. It has left all the same, and comes back.
+killed_while_saving() { # [seen]
   slow_disk A
   job=$(evacuate A "'Systems': <[objectpath '$(system_path A one)']>, 'Fallback': <['save', 'leave']>")
   wait_until 30 host_run A test -e /run/saving
   host_run A systemctl kill --kill-who=main --signal=KILL vsmd.service
+  if [ "${1-}" = seen ]; then
+    wait_job A "$job" '^4$'
+    assert_match "$(host_run A virsh -q domjobinfo --domain one)" 'Save' "libvirt is still at it"
+  fi
   host_run A rm /run/slow
   assert_ends A "$job" 32768
   assert_counts A "$job" 1 1 0
@@ -162,6 +166,25 @@ killed_while_saving() {
   assert_stays A "${GUESTS[@]}"
 }
 
+# Whoever did that, or whatever: nobody but a person can say that all is well.
+destroyed() {
+  local child
+  guest_start A brief --ws 8 --rate 0
+  limit_bandwidth A 2
+  job=$(evacuate A "'Systems': <[objectpath '$(system_path A brief)']>")
+  wait_prop A "$job" "$EVACUATION" Jobs '^[1-9]' >/dev/null
+  child=$(evacuation_prop A "$job" Jobs | grep -oE "$VSM_ROOT/job/[0-9]+")
+  wait_prop A "$child" "$VSM_NAME.Job.Transfer" Phase '^memory$' 30 >/dev/null
+  host_run A virsh -q destroy --domain brief
+  assert_ends A "$job" 10
+  assert_counts A "$job" 1 0 1
+  assert_eq "$(leftovers A "$job")" "brief migration-failed" "which one, and why"
+  assert_eq "$(guest_hosts brief)" "" "it runs nowhere"
+  host_run A virsh -q undefine --domain brief
+  limit_bandwidth A 0
+  host_run A vsmctl service start >/dev/null
+}
+
 hosts_setup "$@"
 know_all
 start_all A "${GUESTS[@]}"
@@ -169,7 +192,10 @@ start_all A "${GUESTS[@]}"
 service_killed
 ok "the service is killed half-way: the job goes on, and all leave"
 killed_while_saving
+killed_while_saving seen
 ok "the service is killed while a guest is saved: it counts as saved, and comes back"
+destroyed
+ok "one that ends on its way is told, not passed over"
 too_short
 ok "a deadline that is too short: all are saved in time"
 two_at_once

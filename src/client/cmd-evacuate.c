@@ -214,6 +214,16 @@ static char* find_running(VsmClient *client, uint64_t *ret_type, GError **error)
         return NULL;
 }
 
+/* Does all leave by that evacuation? Not if somebody has named systems, or has cancelled it; who cannot tell looks
+ * again afterwards. */
+static bool is_whole(VsmClient *client, const char *path) {
+        g_autoptr(JsonObject) job = vsm_client_get_properties(client, path, VSM_INTERFACE_JOB, NULL);
+        g_autoptr(JsonObject) request = job ? vsm_client_get_request(client, path, NULL) : NULL;
+
+        return request && !json_object_has_member(request, "Systems") &&
+                vsm_object_get_uint(job, "JobState") != VSM_JOB_STATE_SHUTTING_DOWN;
+}
+
 /* True: ret_status is what came of one that was under way, and that was all there is to do. The service has begun by
  * itself when the shutdown was announced, maybe; those that are on their way home would only have to leave again. */
 static bool end_running(VsmClient *client, int *ret_status) {
@@ -221,10 +231,13 @@ static bool end_running(VsmClient *client, int *ret_status) {
         g_autofree char *job = NULL;
         GError *error = NULL;
         uint64_t type = 0;
+        bool whole = false;
 
         job = find_running(client, &type, &error);
         if (job)
                 follow = vsm_follow_new(client, &error);
+        if (follow && type == VSM_JOB_TYPE_EVACUATION)
+                whole = is_whole(client, job);
         if (error) {
                 *ret_status = vsm_client_fail(client, error);
                 return true;
@@ -241,7 +254,7 @@ static bool end_running(VsmClient *client, int *ret_status) {
         }
 
         *ret_status = vsm_follow_run(follow, job);
-        return type == VSM_JOB_TYPE_EVACUATION;
+        return whole;
 }
 
 static GVariant* build_at_shutdown(const VsmAtShutdown *shutdown) {
@@ -261,6 +274,8 @@ static int at_shutdown(VsmClient *client) {
         g_autoptr(GVariant) options = NULL;
         GError *error = NULL;
         VsmAtShutdown shutdown;
+        int64_t begun = g_get_monotonic_time();
+        uint64_t gone;
         int status;
 
         if (!vsm_client_connect(client, &error) || !vsm_at_shutdown_decide(client->bus, &shutdown, &error))
@@ -270,6 +285,10 @@ static int at_shutdown(VsmClient *client) {
 
         if (end_running(client, &status))
                 return status;
+
+        gone = (uint64_t) (g_get_monotonic_time() - begun);
+        if (shutdown.deadline > 0)
+                shutdown.deadline = shutdown.deadline > gone ? shutdown.deadline - gone : 1;
 
         options = build_at_shutdown(&shutdown);
         return run(client, "Evacuate", options, true);
@@ -325,7 +344,15 @@ int vsm_verb_evacuate(VsmClient *client, int argc, char **argv) {
 
 /* ---- bring-back ---- */
 
-/* What is away is no object here: who knows the name of such a system is the history. */
+/* One that was saved or shut down is still a system of this host, and maybe none of the history. */
+static char* find_asleep(VsmClient *client, const char *system) {
+        g_autofree char *path = vsm_client_find_system(client, system, NULL);
+        g_autoptr(JsonObject) object = path ? vsm_client_get_properties(client, path, VSM_INTERFACE_SYSTEM, NULL) : NULL;
+
+        return object ? g_strdup(vsm_object_get_string(object, "Name")) : NULL;
+}
+
+/* What is away is no object here, as a rule: who knows the name of such a system is the history. */
 static char* find_away(VsmClient *client, const char *system, GError **error) {
         g_autoptr(sd_bus_message) reply = NULL;
         g_auto(GVariantDict) filter = G_VARIANT_DICT_INIT(NULL);
@@ -345,6 +372,11 @@ static char* find_away(VsmClient *client, const char *system, GError **error) {
                 return NULL;
 
         if (json_array_get_length(entries) == 0) {
+                char *asleep = find_asleep(client, system);
+
+                if (asleep)
+                        return asleep;
+
                 g_set_error(error, VSM_CLIENT_ERROR, VSM_CLIENT_ERROR_NO_OBJECT,
                             _("No system '%s' has left this host"), system);
                 return NULL;

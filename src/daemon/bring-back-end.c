@@ -121,9 +121,18 @@ static void add_guest(GVariantDict *dict, const VsmComing *coming) {
         g_variant_dict_insert_value(dict, "Reasons", coming->reasons ?: no_reasons());
 }
 
+/* µs; a guess, as nobody knows how busy the other hosts are. */
+static uint64_t duration_of(const VsmManager *manager, const VsmComing *coming) {
+        uint64_t link = manager->evacuations->rate > 0 ? manager->evacuations->rate : VSM_PLACING_LINK_RATE;
+        uint64_t rate = vsm_away_moved(coming->away) ? link : VSM_PLACING_DISK_RATE;
+
+        return VSM_PLACING_SETUP_USEC + (uint64_t) ((double) coming->memory * G_USEC_PER_SEC / (double) rate);
+}
+
 static void show_plan(VsmJob *job) {
         g_autofree VsmComing **order = NULL;
         GVariantBuilder builder;
+        uint64_t start = 0;
         size_t n;
 
         order = vsm_coming_in_order(job->back, &n);
@@ -135,7 +144,10 @@ static void show_plan(VsmJob *job) {
                 g_variant_dict_insert(&dict, "DestinationHost", "s", vsm_service_host_name(job->manager));
                 g_variant_dict_insert(&dict, "Method", "s", vsm_away_moved(order[i]->away) ? "live" : "start");
                 g_variant_dict_insert(&dict, "Order", "u", (uint32_t) i + 1);
+                g_variant_dict_insert(&dict, "Start", "t", start);
+                g_variant_dict_insert(&dict, "Duration", "t", duration_of(job->manager, order[i]));
                 g_variant_dict_insert(&dict, "Bytes", "t", order[i]->memory);
+                start += duration_of(job->manager, order[i]);
                 g_variant_builder_add_value(&builder, g_variant_dict_end(&dict));
         }
 
@@ -245,6 +257,7 @@ void vsm_bring_back_cancel(VsmJob *job, bool kill) {
         if (back->ending)
                 return;
 
+        vsm_evacuation_keep_cancel(job, kill);
         back->cancel = true;
         back->kill |= kill;
         vsm_job_set_cancellable(job, false);

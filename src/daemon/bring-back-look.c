@@ -139,7 +139,7 @@ static void look_done(VsmTask *task, void *userdata) {
         job->back->looking--;
         job->back->changed = true;
         vsm_bring_back_show(job);
-                vsm_bring_back_step(job);
+        vsm_bring_back_step(job);
 }
 
 static void look_free(VsmTask *task) {
@@ -177,7 +177,7 @@ static void look_here(VsmJob *job, VsmComing *coming) {
 
         coming->looked = true;
         coming->memory = vsm_system_memory(system);
-        coming->priority = PRIORITY_DEFAULT;
+        coming->priority = priority_of(vsm_system_policy(system));
 }
 
 void vsm_bring_back_look(VsmJob *job) {

@@ -33,7 +33,6 @@ static void child_moved(VsmJob *child) {
         if (job->back->kill && child->state != VSM_JOB_STATE_SHUTTING_DOWN && child->cancellable)
                 child->cancel(child, true);
 
-        vsm_evacuation_jobs_changed(job);
         vsm_bring_back_show(job);
         vsm_bring_back_step(job);
 }

@@ -3,6 +3,7 @@
 /* What reaches an evacuation that runs from outside: a cancel, its children, the systems of this host, an earlier run of
  * the daemon. Most of it only wakes it (evacuation-run.c). Bus thread, but for cancel_run(), which says so. */
 
+#include "daemon/evacuation-recover.h"
 #include "daemon/evacuation-run.h"
 #include "daemon/log.h"
 
@@ -28,7 +29,7 @@ static void cancel_done(VsmTask *task, void *userdata) {
                         task->error->message);
 }
 
-static void keep_cancel(VsmJob *job, bool kill) {
+void vsm_evacuation_keep_cancel(VsmJob *job, bool kill) {
         CancelTask *t = vsm_task_new(CancelTask, cancel_run, cancel_done, NULL);
 
         t->store = job->manager->store;
@@ -44,7 +45,7 @@ void vsm_evacuation_run_cancel(VsmJob *job, bool kill) {
                 return;
 
         /* before the end of any child that it brings about */
-        keep_cancel(job, kill);
+        vsm_evacuation_keep_cancel(job, kill);
 
         run->cancel = true;
         run->kill |= kill;
@@ -68,6 +69,8 @@ void vsm_evacuation_child_ended(VsmJob *child) {
 
         if (evacuee && evacuee->state == VSM_EVACUEE_MOVING)
                 vsm_evacuee_child_ended(run, evacuee, child);
+        else if (!run)
+                vsm_evacuation_late_child(child);
 }
 
 void vsm_evacuation_child_refused(VsmJob *child, const GError *error) {
@@ -113,7 +116,12 @@ void vsm_evacuation_run_adopt(VsmJob *parent, VsmJob *child) {
         evacuee->host = g_strdup(child->request->destination);
         evacuee->state = VSM_EVACUEE_MOVING;
         evacuee->job = child;
-        /* one that ended while nobody was there: the same follows from it */
-        if (!vsm_job_is_unfinished(child))
-                vsm_evacuee_child_ended(run, evacuee, child);
+        if (vsm_job_is_unfinished(child))
+                return;
+
+        /* one that ended while nobody was there, or before: the same follows from it; but what failed by an earlier way
+         * of its chain says nothing of the present one */
+        vsm_evacuee_child_ended(run, evacuee, child);
+        if (evacuee->leaver->level > 0)
+                vsm_evacuee_forget_failures(run, evacuee);
 }

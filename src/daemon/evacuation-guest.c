@@ -55,9 +55,13 @@ static gboolean is_of_guest(void *key, void *value, void *uuid) {
         return g_str_has_prefix(key, uuid);
 }
 
+void vsm_evacuee_forget_failures(VsmEvacuationRun *run, const VsmEvacuee *evacuee) {
+        (void) g_hash_table_foreach_remove(run->soft, is_of_guest, evacuee->leaver->uuid);
+}
+
 static void set_level(VsmEvacuationRun *run, VsmEvacuee *evacuee, size_t level) {
         evacuee->leaver->level = (uint32_t) MIN(level, evacuee->chain.n - 1);
-        (void) g_hash_table_foreach_remove(run->soft, is_of_guest, evacuee->leaver->uuid);
+        vsm_evacuee_forget_failures(run, evacuee);
         evacuee->planned = false;
         vsm_evacuation_run_keep(run);
         vsm_evacuation_run_replan(run);
@@ -104,7 +108,8 @@ bool vsm_evacuee_start_move(VsmEvacuationRun *run, VsmEvacuee *evacuee, bool hel
                 return false;
         }
 
-        request = vsm_evacuation_request(manager, evacuee->host, evacuee->method, evacuee->order, &error);
+        request = vsm_evacuation_request(manager, evacuee->host, vsm_system_policy(system), evacuee->method,
+                                         evacuee->order, &error);
         if (!request) {
                 vsm_log(LOG_NOTICE, "Job %" PRIu64 ": %s cannot leave by '%s': %s", run->job->number,
                         evacuee->leaver->name, vsm_method_to_string(evacuee->method), error->message);
@@ -181,15 +186,13 @@ static void take_failure(VsmEvacuationRun *run, VsmEvacuee *evacuee, const VsmJo
         (void) g_hash_table_replace(soft ? run->soft : run->hard, g_steal_pointer(&key), reasons);
 }
 
-static void has_moved(VsmEvacuationRun *run, VsmEvacuee *evacuee, const VsmJob *child) {
-        const VsmLeaver *leaver = evacuee->leaver;
+void vsm_leaver_has_moved(const VsmLeaver *leaver, const VsmJob *child) {
         VsmAway *away = vsm_away_new(leaver->uuid, leaver->name, child->request->destination, child->address);
 
         away->since = vsm_now_realtime();
         away->autostart = leaver->autostart;
         away->running = leaver->running;
-        vsm_evacuation_away_add(run->job->manager, away);
-        vsm_evacuee_end(run, evacuee, VSM_LEAVING_MOVED, NULL);
+        vsm_evacuation_away_add(child->manager, away);
 }
 
 void vsm_evacuee_child_ended(VsmEvacuationRun *run, VsmEvacuee *evacuee, const VsmJob *child) {
@@ -202,14 +205,18 @@ void vsm_evacuee_child_ended(VsmEvacuationRun *run, VsmEvacuee *evacuee, const V
         run->settled = false;
 
         if (vsm_job_state_is_success(child->state)) {
-                has_moved(run, evacuee, child);
+                vsm_leaver_has_moved(evacuee->leaver, child);
+                vsm_evacuee_end(run, evacuee, VSM_LEAVING_MOVED, NULL);
                 return;
         }
 
         if (host)
                 host->given -= MIN(host->given, evacuee->memory);
 
-        if (!system || !vsm_system_is_active(system))
+        /* where its reasons say that somebody has to look it is left as it is: no other host, no saving */
+        if (child->doubtful)
+                vsm_evacuee_end(run, evacuee, VSM_LEAVING_STAYED, child->reasons);
+        else if (!system || !vsm_system_is_active(system))
                 vsm_evacuee_end(run, evacuee, VSM_LEAVING_GONE, child->reasons);
         else if (run->cancel)
                 set_reasons(evacuee, child->reasons);
@@ -354,4 +361,11 @@ void vsm_evacuee_start_still(VsmEvacuationRun *run, VsmEvacuee *evacuee) {
         t->deadline = MIN(SHUT_DOWN_USEC, vsm_evacuation_run_time_left(run));
         t->cancel = vsm_cancel_ref(evacuee->cancel);
         vsm_evacuation_run_keep_then(run, &t->task);
+}
+
+void vsm_evacuee_go_on_stilling(VsmEvacuationRun *run, VsmEvacuee *evacuee) {
+        /* as a plan would have it, so that what fails is not tried once more */
+        evacuee->planned = true;
+        evacuee->method = evacuee->leaver->stilling == VSM_LEAVING_SAVED ? VSM_METHOD_SAVE : VSM_METHOD_SHUTDOWN;
+        vsm_evacuee_start_still(run, evacuee);
 }

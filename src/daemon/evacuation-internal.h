@@ -28,7 +28,8 @@ struct VsmEvacuation {
         bool unfinished;                /* of an earlier run of the daemon, and not taken up yet */
         bool boot_changed;              /* it began in an earlier boot of the host */
         uint32_t cancel;                /* the cancel that was written down then: 4 or 5; 0 = none */
-        bool was_draining;              /* the host drained before: those that left then are still away */
+        bool was_draining;              /* the host drained before */
+        bool goes_on;                   /* an evacuation made it: those that left then are still away */
         VsmEvacuationRun *run;          /* of Evacuate, until its end */
 };
 
@@ -56,6 +57,9 @@ void vsm_evacuation_set_leftovers(VsmJob *job, GVariant *leftovers);
 /* A child came; job may be NULL, or no parent. */
 void vsm_evacuation_jobs_changed(VsmJob *job);
 
+/* A cancel of the parent outlives the process: called before anything follows from it. */
+void vsm_evacuation_keep_cancel(VsmJob *job, bool kill);
+
 /* Written down, then told; children and parent go together, some time later. sentence: static; public. */
 void vsm_evacuation_end(VsmJob *job, VsmJobState state, VsmError code, const char *sentence);
 
@@ -73,6 +77,13 @@ void vsm_evacuation_away_add(VsmManager *manager, VsmAway *away);
 void vsm_evacuation_away_forget(VsmManager *manager, const char *uuid); /* NULL: all but those called home */
 
 /* ---- planning (evacuation-plan.c) ---- */
+
+/* What a move costs before and after its bytes: dialling, checks, QEMU there, verification. */
+#define VSM_PLACING_SETUP_USEC  (UINT64_C(2) * G_USEC_PER_SEC)
+
+/* bytes/s */
+#define VSM_PLACING_LINK_RATE   (UINT64_C(125) * 1000 * 1000)   /* 1 Gbit/s, until one was seen */
+#define VSM_PLACING_DISK_RATE   (UINT64_C(100) * 1024 * 1024)
 
 typedef struct VsmPlacingHost {
         char *name;
@@ -138,9 +149,9 @@ unsigned vsm_planning_count(VsmManager *manager);
 /* A plan that was shown (evacuation-methods.c). */
 void vsm_evacuation_shown_free(void *plan);
 
-/* What moves a guest to that host by that method; NULL when this version cannot do it. */
-VsmRequest* vsm_evacuation_request(VsmManager *manager, const char *host, VsmMethod method, unsigned order,
-                                   GError **error);
+/* What moves a guest of that policy (a{sv}) to that host by that method; NULL when this version cannot do it. */
+VsmRequest* vsm_evacuation_request(VsmManager *manager, const char *host, GVariant *policy, VsmMethod method,
+                                   unsigned order, GError **error);
 
 /* The systems that are wanted (NULL = all active ones), as UUIDs. */
 char** vsm_evacuation_uuids(VsmManager *manager, char **systems);

@@ -13,6 +13,7 @@
 #include "daemon/host.h"
 #include "daemon/job-methods.h"
 #include "daemon/log.h"
+#include "daemon/logind.h"
 #include "daemon/move.h"
 #include "daemon/service-state.h"
 #include "shared/names.h"
@@ -86,12 +87,35 @@ static VsmEvacuationOptions* read_options(sd_bus_message *call, GError **error) 
         return dict ? vsm_evacuation_options_new(dict, error) : NULL;
 }
 
+/* The Names of those that are known, by which rules know them, and the others as they were given. g_free() it. */
+static char* format_destinations(VsmManager *manager, char **destinations, bool *ret_known) {
+        g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+        g_auto(GStrv) names = NULL;
+
+        *ret_known = true;
+        for (char **name = destinations; name && *name; name++) {
+                const VsmHost *host = vsm_host_match(manager, *name);
+
+                *ret_known &= host != NULL;
+                g_strv_builder_add(builder, host ? vsm_host_data(host)->name : *name);
+        }
+
+        names = g_strv_builder_end(builder);
+        return g_strjoinv(",", names);
+}
+
+static char** destinations_of_plan(VsmManager *manager, const char *id, uid_t caller);
+
 /* As vsm_polkit_check(). */
-static int authorize(VsmManager *manager, sd_bus_message *call, const VsmEvacuationOptions *options,
+static int authorize(VsmManager *manager, sd_bus_message *call, const VsmEvacuationOptions *options, uid_t caller,
                      sd_bus_error *error) {
         const VsmMember *member = vsm_member_find(VSM_INTERFACE_MANAGER, sd_bus_message_get_member(call));
-        g_autofree char *hosts = options->destinations ? g_strjoinv(",", options->destinations) : g_strdup("");
-        char *details[] = { (char*) "destination", hosts, NULL };
+        bool known;
+        g_autofree char *hosts = format_destinations(manager, options->plan_id ?
+                destinations_of_plan(manager, options->plan_id, caller) : options->destinations, &known);
+        char *details[] = {
+                (char*) "destination", hosts, (char*) "destination.known", (char*) (known ? "true" : "false"), NULL
+        };
 
         if (!member)
                 return sd_bus_error_set(error, vsm_error_to_bus_name(VSM_ERROR_ACCESS_DENIED),
@@ -187,26 +211,39 @@ static bool same_hosts(VsmManager *manager, const ShownPlan *plan) {
         return true;
 }
 
-static ShownPlan* find_plan(VsmManager *manager, const char *id, uid_t caller, GError **error) {
+/* NULL: there is none of his. */
+static ShownPlan* look_up_plan(VsmManager *manager, const char *id, uid_t caller) {
         GPtrArray *plans = manager->evacuations->plans;
-        uint64_t now = vsm_now_monotonic();
 
         for (guint i = 0; i < plans->len; i++) {
                 ShownPlan *plan = plans->pdata[i];
 
-                if (!g_str_equal(plan->id, id) || (caller != 0 && caller != plan->owner))
-                        continue;
-
-                if (now - plan->when <= PLAN_USEC && same_guests(manager, plan) && same_hosts(manager, plan))
+                if (g_str_equal(plan->id, id) && (caller == 0 || caller == plan->owner))
                         return plan;
+        }
 
+        return NULL;
+}
+
+static char** destinations_of_plan(VsmManager *manager, const char *id, uid_t caller) {
+        const ShownPlan *plan = look_up_plan(manager, id, caller);
+
+        return plan ? plan->options->destinations : NULL;
+}
+
+static ShownPlan* find_plan(VsmManager *manager, const char *id, uid_t caller, GError **error) {
+        ShownPlan *plan = look_up_plan(manager, id, caller);
+
+        if (!plan)
+                (void) refuse(error, VSM_ERROR_INVALID_STATE, "There is no plan of that PlanID (any more).");
+        else if (vsm_now_monotonic() - plan->when > PLAN_USEC || !same_guests(manager, plan) ||
+                 !same_hosts(manager, plan)) {
                 (void) refuse(error, VSM_ERROR_INVALID_STATE, "The plan does not hold any more: systems or hosts are "
                               "not those that it was made for, or it is older than ten minutes.");
                 return NULL;
         }
 
-        (void) refuse(error, VSM_ERROR_INVALID_STATE, "There is no plan of that PlanID (any more).");
-        return NULL;
+        return plan;
 }
 
 /* ---- PlanEvacuation ---- */
@@ -248,12 +285,12 @@ int vsm_method_plan_evacuation(sd_bus_message *call, void *userdata, sd_bus_erro
         if (e)
                 return vsm_bus_fail(error, e);
 
-        r = authorize(manager, call, options, error);
-        if (r <= 0)
-                return r < 0 ? r : 1;
         if (vsm_bus_caller(call, &caller) < 0)
                 return sd_bus_error_set(error, vsm_error_to_bus_name(VSM_ERROR_ACCESS_DENIED),
                                         "The caller has left the bus.");
+        r = authorize(manager, call, options, caller, error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
 
         if (check(manager, options, &e) && vsm_planning_count(manager) >= PLANNINGS_MAX)
                 (void) refuse(&e, VSM_ERROR_LIMITS_EXCEEDED, "%i plans are being made already.", PLANNINGS_MAX);
@@ -283,7 +320,7 @@ typedef struct Start {
         uid_t caller;
         VsmEvacuationOptions *options;
         VsmPlacing *planned;            /* NULL: a plan is made first */
-        bool was_draining;
+        bool was_draining, goes_on;
 } Start;
 
 static void start_free(Start *start) {
@@ -312,7 +349,7 @@ static void begin(VsmJob *job) {
 
         /* those that left in an earlier draining are at home where they are; not those that a bring-back was to fetch
          * and did not, as the host went down again, or had no room */
-        if (!job->evacuation->was_draining)
+        if (!job->evacuation->goes_on)
                 vsm_evacuation_away_forget(job->manager, NULL);
         vsm_evacuation_run_begin(job);
 }
@@ -337,6 +374,7 @@ static void drained(VsmManager *manager, const GError *error, void *userdata) {
         job->refused = refused;
         job->cancel = vsm_evacuation_run_cancel;
         job->evacuation->was_draining = start->was_draining;
+        job->evacuation->goes_on = start->goes_on;
         job->evacuation->run = vsm_evacuation_run_new(job, g_steal_pointer(&start->options),
                                                       g_steal_pointer(&start->planned), NULL);
         vsm_job_accept(job, start->call, NULL, NULL, start->caller);
@@ -394,6 +432,7 @@ static bool start(VsmManager *manager, sd_bus_message *call, uid_t caller, VsmEv
         start->options = options;
         start->planned = planned;
         start->was_draining = vsm_draining(manager);
+        start->goes_on = start->was_draining && !vsm_logind_take_drain(manager);
         vsm_evacuation_starting(manager, true);
         vsm_draining_set(manager, true, options->keep_draining, drained, start);
         return true;
@@ -410,12 +449,12 @@ int vsm_method_evacuate(sd_bus_message *call, void *userdata, sd_bus_error *erro
         if (!options)
                 return vsm_bus_fail(error, e);
 
-        r = authorize(manager, call, options, error);
-        if (r <= 0)
-                return r < 0 ? r : 1;
         if (vsm_bus_caller(call, &caller) < 0)
                 return sd_bus_error_set(error, vsm_error_to_bus_name(VSM_ERROR_ACCESS_DENIED),
                                         "The caller has left the bus.");
+        r = authorize(manager, call, options, caller, error);
+        if (r <= 0)
+                return r < 0 ? r : 1;
 
         r = vsm_job_check_limits(manager, caller, error);
         if (r < 0)

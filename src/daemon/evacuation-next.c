@@ -17,7 +17,6 @@
 #define LAST_PASS_USEC          (UINT64_C(2) * G_USEC_PER_SEC)          /* about what setting the next one up takes */
 #define STILLS_MAX              2                                       /* one disk takes them all */
 #define STILL_MARGIN_USEC       (UINT64_C(15) * G_USEC_PER_SEC)
-#define DISK_RATE               (UINT64_C(100) * 1024 * 1024)
 
 /* ---- planning ---- */
 
@@ -365,7 +364,7 @@ void vsm_evacuation_run_pace(VsmEvacuationRun *run) {
 /* ---- what does not move ---- */
 
 static uint64_t time_to_save(const VsmEvacuee *evacuee) {
-        return (uint64_t) ((double) evacuee->resident * G_USEC_PER_SEC / DISK_RATE) + STILL_MARGIN_USEC;
+        return (uint64_t) ((double) evacuee->resident * G_USEC_PER_SEC / VSM_PLACING_DISK_RATE) + STILL_MARGIN_USEC;
 }
 
 static bool has_still(const VsmEvacuee *evacuee) {

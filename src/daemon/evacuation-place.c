@@ -10,11 +10,6 @@
 
 #define MIB (UINT64_C(1024) * 1024)
 
-/* What a move costs before and after its bytes: dialling, checks, QEMU there, verification. */
-#define SETUP_USEC      (UINT64_C(2) * G_USEC_PER_SEC)
-#define LINK_RATE       (UINT64_C(125) * 1000 * 1000)   /* 1 Gbit/s, until one was seen */
-#define DISK_RATE       (UINT64_C(100) * MIB)
-
 /* Of a destination's memory stays free: its own services and QEMU's overhead live there. */
 #define KEEP_MIN        (256 * MIB)
 #define KEEP_SHARE      20                              /* one part of so many */
@@ -233,12 +228,12 @@ void vsm_placing_place(VsmPlacing *planned) {
         g_autofree GVariant **found = g_new0(GVariant*, n * m + 1);
         g_autofree bool *looked = g_new0(bool, n * m + 1);
         Place place = { planned, found, looked };
-        uint64_t rate = planned->link_rate > 0 ? planned->link_rate : LINK_RATE;
+        uint64_t rate = planned->link_rate > 0 ? planned->link_rate : VSM_PLACING_LINK_RATE;
         VsmPlanInput input = {
                 .guests = guests, .n_guests = n, .hosts = hosts, .n_hosts = m,
                 .objection = objection, .userdata = &place,
                 .link_rate = planned->max_rate > 0 ? MIN(rate, planned->max_rate) : rate,
-                .setup = SETUP_USEC, .disk_rate = DISK_RATE, .deadline = planned->deadline,
+                .setup = VSM_PLACING_SETUP_USEC, .disk_rate = VSM_PLACING_DISK_RATE, .deadline = planned->deadline,
         };
 
         g_array_set_size(planned->chains, 0);

@@ -7,6 +7,7 @@
 #include "daemon/evacuation-internal.h"
 #include "daemon/five.h"
 #include "daemon/log.h"
+#include "daemon/policy-rules.h"
 #include "daemon/reason.h"
 
 #define GUESTS_PERCENT  30              /* of the time, until the guests have answered */
@@ -169,11 +170,11 @@ static void check_done(VsmTask *task, void *userdata) {
         check_more(planning);
 }
 
-VsmRequest* vsm_evacuation_request(VsmManager *manager, const char *host, VsmMethod method, unsigned order,
-                                   GError **error) {
+VsmRequest* vsm_evacuation_request(VsmManager *manager, const char *host, GVariant *policy, VsmMethod method,
+                                   unsigned order, GError **error) {
         g_autoptr(GVariant) none = g_variant_ref_sink(g_variant_new_array(G_VARIANT_TYPE("{sv}"), NULL, 0));
         g_autoptr(GVariant) list = g_variant_ref_sink(g_variant_new_array(G_VARIANT_TYPE_VARDICT, NULL, 0));
-        g_autoptr(GVariant) migration = NULL;
+        g_autoptr(GVariant) migration = NULL, filled = NULL;
         GVariantDict dict;
         VsmRequest *request;
 
@@ -185,7 +186,8 @@ VsmRequest* vsm_evacuation_request(VsmManager *manager, const char *host, VsmMet
         g_variant_dict_insert(&dict, "Priority", "q", (uint16_t) MIN(order, UINT16_MAX));
         migration = g_variant_ref_sink(g_variant_dict_end(&dict));
 
-        request = vsm_request_new(host, migration, none, list, error);
+        filled = vsm_policy_fill_in(policy, migration, true);
+        request = vsm_request_new(host, filled, none, list, error);
         if (request && !vsm_five_resolve(manager, request, error))
                 g_clear_pointer(&request, vsm_request_free);
         return request;
@@ -202,7 +204,8 @@ static void push_check(VsmPlanning *planning, const VsmPlanEntry *entry) {
                 return;
 
         /* a way that this version, or that host, does not know is seen when its turn comes */
-        request = vsm_evacuation_request(planning->manager, host->name, entry->method, entry->order, NULL);
+        request = vsm_evacuation_request(planning->manager, host->name, guest->policy, entry->method, entry->order,
+                                         NULL);
         if (!request)
                 return;
 

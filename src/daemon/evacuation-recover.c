@@ -5,7 +5,7 @@
  * thread, but for the start. */
 
 #include "daemon/evacuation-recover.h"
-#include "daemon/evacuation-internal.h"
+#include "daemon/evacuation-run.h"
 #include "daemon/log.h"
 #include "daemon/system.h"
 #include "shared/cleanup.h"
@@ -136,6 +136,31 @@ static void go_on(VsmJob *job) {
                 vsm_evacuation_run_cancel(job, job->evacuation->cancel == 5);
 }
 
+void vsm_evacuation_late_child(const VsmJob *child) {
+        const VsmEvacuationRecord *record = record_of(child->manager, child->parent);
+
+        if (!vsm_job_state_is_success(child->state))
+                return;
+
+        for (guint i = 0; record && i < record->leavers->len; i++) {
+                const VsmLeaver *leaver = record->leavers->pdata[i];
+
+                if (leaver->end == VSM_LEAVING_WAITS && g_str_equal(leaver->uuid, child->system_uuid))
+                        vsm_leaver_has_moved(leaver, child);
+        }
+}
+
+/* The same of those that had arrived by then, and were not written down as away. */
+static void add_arrived(VsmJob *parent) {
+        GHashTableIter iter;
+        VsmJob *job;
+
+        g_hash_table_iter_init(&iter, parent->manager->jobs);
+        while (g_hash_table_iter_next(&iter, NULL, (void**) &job))
+                if (job->parent == parent->number)
+                        vsm_evacuation_late_child(job);
+}
+
 /* The host went down meanwhile. Those that had been sent to sleep or off by then are to be started by a bring-back. */
 static void add_stilled(VsmManager *manager, const VsmEvacuationRecord *record) {
         for (guint i = 0; record && i < record->leavers->len; i++) {
@@ -165,6 +190,7 @@ void vsm_evacuation_recover(VsmManager *manager) {
                 if (job->evacuation->boot_changed) {
                         job->evacuation->unfinished = false;
                         add_stilled(manager, record_of(manager, job->number));
+                        add_arrived(job);
                         vsm_evacuation_end(job, VSM_JOB_STATE_EXCEPTION, VSM_ERROR_INVALID_STATE,
                                            "The host was restarted before the evacuation had come to its end; systems "
                                            "that had not left were not moved any more.");

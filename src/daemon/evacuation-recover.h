@@ -16,3 +16,7 @@ bool vsm_evacuation_restore(VsmJob *job, const VsmStoredJob *stored);
 
 /* It was not at its end: vsm_evacuation_recover() goes on with it. */
 void vsm_evacuation_adopt(VsmJob *job, const VsmStoredJob *stored);
+
+/* A child has ended whose evacuation does not run any more, as the host was started anew meanwhile: if it has arrived,
+ * it is away, and comes back when those are called who are. */
+void vsm_evacuation_late_child(const VsmJob *child);

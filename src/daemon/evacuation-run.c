@@ -258,6 +258,9 @@ static void look_at(VsmEvacuationRun *run, VsmEvacuee *evacuee) {
                         vsm_evacuee_has_been_stilled(run, evacuee);
                 else if (!active)
                         vsm_evacuee_end(run, evacuee, VSM_LEAVING_GONE, NULL);
+                else if (evacuee->leaver->stilling != VSM_LEAVING_WAITS)
+                        /* the same, and libvirt may still be at it */
+                        vsm_evacuee_go_on_stilling(run, evacuee);
                 break;
         case VSM_EVACUEE_BUSY:
                 if (busy)
@@ -303,6 +306,13 @@ static unsigned count_ends(const VsmEvacuationRun *run, VsmLeaving end) {
         return n;
 }
 
+/* There is a plan, or, after a restart, somebody leaves already. */
+static bool is_under_way(const VsmEvacuationRun *run) {
+        return (run->planned_at > 0 && run->failed_plans == 0) ||
+                vsm_evacuation_run_count(run, VSM_EVACUEE_MOVING) > 0 ||
+                vsm_evacuation_run_count(run, VSM_EVACUEE_STILLING) > 0;
+}
+
 /* ---- what is shown ---- */
 
 static void show(VsmEvacuationRun *run) {
@@ -325,7 +335,7 @@ static void show(VsmEvacuationRun *run) {
                             count_ends(run, VSM_LEAVING_MOVED) + count_ends(run, VSM_LEAVING_SAVED) +
                             count_ends(run, VSM_LEAVING_SHUT_DOWN) + count_ends(run, VSM_LEAVING_GONE),
                             count_ends(run, VSM_LEAVING_STAYED));
-        if (run->job->state == VSM_JOB_STATE_STARTING && run->planned_at > 0 && run->failed_plans == 0) {
+        if (run->job->state == VSM_JOB_STATE_STARTING && is_under_way(run)) {
                 vsm_job_set_phase(run->job, VSM_PHASE_MEMORY);
                 vsm_job_set_state(run->job, VSM_JOB_STATE_RUNNING);
         }
@@ -476,7 +486,8 @@ void vsm_evacuation_run_begin(VsmJob *job) {
                 run->record->options = g_variant_ref(job->options);
         }
         if (run->options->deadline > 0) {
-                uint64_t gone = vsm_now_realtime() - run->record->started;
+                uint64_t now = vsm_now_realtime(); /* may have been set back since */
+                uint64_t gone = now > run->record->started ? now - run->record->started : 0;
 
                 run->deadline = vsm_now_monotonic() + (gone < run->options->deadline ? run->options->deadline - gone : 0);
         }

@@ -114,6 +114,9 @@ void vsm_evacuee_free(VsmEvacuee *evacuee);
 bool vsm_evacuee_start_move(VsmEvacuationRun *run, VsmEvacuee *evacuee, bool held);
 void vsm_evacuee_start_still(VsmEvacuationRun *run, VsmEvacuee *evacuee);
 
+/* An earlier run of the daemon has begun with that; it is done again, or waited for. */
+void vsm_evacuee_go_on_stilling(VsmEvacuationRun *run, VsmEvacuee *evacuee);
+
 /* It is off, and here, as it was to be: it starts again when those that are away come home. */
 void vsm_evacuee_has_been_stilled(VsmEvacuationRun *run, VsmEvacuee *evacuee);
 
@@ -131,6 +134,12 @@ bool vsm_evacuee_can_go_down(const VsmEvacuee *evacuee);
 
 /* Did something fail at a host by the present way? */
 bool vsm_evacuee_has_failed(VsmEvacuationRun *run, const VsmEvacuee *evacuee);
+
+/* It may go by the present way to any host again, unless that host itself is in the way. */
+void vsm_evacuee_forget_failures(VsmEvacuationRun *run, const VsmEvacuee *evacuee);
+
+/* It has arrived, and is away from now on. */
+void vsm_leaver_has_moved(const VsmLeaver *leaver, const VsmJob *child);
 
 /* A child has ended: what follows from it. */
 void vsm_evacuee_child_ended(VsmEvacuationRun *run, VsmEvacuee *evacuee, const VsmJob *child);

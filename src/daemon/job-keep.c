@@ -8,11 +8,12 @@
 #include "daemon/move-type.h"
 #include "daemon/system.h"
 
-/* Time that it took, time of its last state, verdict, percent; real pause in ms, whether it was in post-copy; memory total, processed, remaining; disk the same; bandwidth,
- * dirty rate, iteration, expected pause; reasons. A new form gets another type, and old ones are passed
- * over: they are gone in minutes. */
-#define FORM "(ttsqubttttttttuu@aa{sv})"
-#define FORM_TYPE "(ttsqubttttttttuuaa{sv})"
+/* Time that it took, time of its last state, verdict, percent; real pause in ms, whether it was in post-copy, whether
+ * somebody has to look at the guest; memory total, processed, remaining; disk the same; bandwidth, dirty rate,
+ * iteration, expected pause; reasons. A new form gets another type, and old ones are passed over: they are gone in
+ * minutes. */
+#define FORM "(ttsqubbttttttttuu@aa{sv})"
+#define FORM_TYPE "(ttsqubbttttttttuuaa{sv})"
 
 /* ---- keeping ---- */
 
@@ -48,7 +49,7 @@ static char* format(const VsmJob *job) {
 
         value = g_variant_ref_sink(g_variant_new(
                         FORM, took, job->changed, job->verdict, job->percent, job->downtime, job->post_copy,
-                        s->memory_total, s->memory_processed, s->memory_remaining,
+                        job->doubtful, s->memory_total, s->memory_processed, s->memory_remaining,
                         s->disk_total, s->disk_processed, s->disk_remaining,
                         s->bandwidth, s->dirty_rate, s->iteration, s->downtime, job->reasons ?: none));
         return g_variant_print(value, TRUE);
@@ -69,7 +70,7 @@ static void parse(VsmJob *job, const char *text) {
         g_autoptr(GVariant) value = NULL, reasons = NULL;
         VsmTransferStats *s = &job->stats;
         const char *verdict = NULL;
-        gboolean post_copy = FALSE;
+        gboolean post_copy = FALSE, doubtful = FALSE;
         uint64_t took = 0;
 
         /* GLib's parser relies on it */
@@ -78,14 +79,15 @@ static void parse(VsmJob *job, const char *text) {
         if (!value)
                 return;
 
-        g_variant_get(value, "(tt&squbttttttttuu@aa{sv})",
+        g_variant_get(value, "(tt&squbbttttttttuu@aa{sv})",
                       &took, &job->changed, &verdict, &job->percent, &job->downtime, &post_copy,
-                      &s->memory_total, &s->memory_processed, &s->memory_remaining,
+                      &doubtful, &s->memory_total, &s->memory_processed, &s->memory_remaining,
                       &s->disk_total, &s->disk_processed, &s->disk_remaining,
                       &s->bandwidth, &s->dirty_rate, &s->iteration, &s->downtime, &reasons);
         job->verdict = g_intern_string(verdict); /* one of a few */
         job->percent = MIN(job->percent, 100);
         job->post_copy = post_copy;
+        job->doubtful = doubtful;
         if (took > 0) {
                 job->started_mono = 1;
                 job->ended_mono = 1 + took;

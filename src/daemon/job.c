@@ -346,6 +346,9 @@ void vsm_job_publish(VsmJob *job, uint64_t number) {
         vsm_bus_added(job->manager->bus, job->path);
 
         vsm_evacuation_jobs_changed(vsm_job_find(job->manager, job->parent));
+        /* what holds up a shutdown, though nothing may ever stand in the queue for it */
+        if (job->evacuation)
+                vsm_manager_update_status(job->manager);
 }
 
 bool vsm_job_is_unfinished(const VsmJob *job) {

@@ -60,6 +60,8 @@ struct VsmLogind {
         bool barrier;                   /* vsm-evacuate.service is active */
         bool going_down;
         bool drained;                   /* by ourselves, on the way down */
+        bool fresh;                     /* the same, and no evacuation was begun since */
+        bool ours;                      /* the evacuation was begun by ourselves, on the way down */
         Leaving leaving;
         uint64_t unit_limit;            /* µs */
 };
@@ -125,6 +127,7 @@ static void on_drained(VsmManager *manager, const GError *error, void *userdata)
 }
 
 static void drain(VsmLogind *logind) {
+        logind->fresh = logind->drained;
         vsm_draining_set(logind->manager, true, false, on_drained, NULL);
 }
 
@@ -137,7 +140,8 @@ static void evacuate(VsmLogind *logind) {
         options->deadline = vsm_shutdown_time(logind->unit_limit, TARGET_LIMIT_USEC);
 
         logind->leaving = LEAVING_STARTS;
-        if (vsm_evacuation_start(manager, options, &error) || vsm_evacuation_running(manager))
+        logind->ours = vsm_evacuation_start(manager, options, &error);
+        if (logind->ours || vsm_evacuation_running(manager))
                 return;
 
         /* the unit looks again when it is stopped; nobody comes in meanwhile */
@@ -190,7 +194,7 @@ static void go_down(VsmLogind *logind) {
 }
 
 /* Somebody has taken the shutdown back. What is under way arrives; nobody else leaves, and this host takes guests
- * again. */
+ * again; unless they were leaving before, as somebody wanted. */
 static void stay_up(VsmLogind *logind) {
         VsmJob *job = vsm_evacuation_running(logind->manager);
 
@@ -198,14 +202,14 @@ static void stay_up(VsmLogind *logind) {
         if (logind->leaving == LEAVING_STARTS && !job)
                 logind->leaving = LEAVING_CALLED_OFF;
         else {
-                if (logind->leaving != LEAVING_NOT && job)
+                if (logind->leaving != LEAVING_NOT && logind->ours && job)
                         stop(job, false);
                 logind->leaving = LEAVING_NOT;
         }
 
         if (logind->drained)
                 vsm_draining_set(logind->manager, false, false, NULL, NULL);
-        logind->drained = false;
+        logind->drained = logind->fresh = logind->ours = false;
 }
 
 static int on_prepare(sd_bus_message *signal, void *userdata, sd_bus_error *error) {
@@ -291,6 +295,15 @@ void vsm_logind_update(VsmManager *manager) {
 
         if (!logind->going_down)
                 lock_want(logind, &logind->delay, logind->barrier);
+}
+
+bool vsm_logind_take_drain(VsmManager *manager) {
+        VsmLogind *logind = manager->logind;
+        bool fresh = logind && logind->fresh;
+
+        if (logind)
+                logind->fresh = false;
+        return fresh;
 }
 
 static int follow(VsmLogind *logind) {

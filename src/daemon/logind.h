@@ -17,3 +17,6 @@ void vsm_logind_free(VsmLogind *logind);
 
 /* What runs may have changed; part of vsm_manager_update_status(). */
 void vsm_logind_update(VsmManager *manager);
+
+/* True once when this host drains only because it goes down: an evacuation that begins then is the first one. */
+bool vsm_logind_take_drain(VsmManager *manager);

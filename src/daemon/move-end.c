@@ -126,6 +126,7 @@ typedef struct EndTask {
         VsmStore *store;
         VsmStoredJob stored;    /* numbers only; error is static */
         Verdict verdict;
+        bool doubtful;
         GError *detail;
 } EndTask;
 
@@ -227,6 +228,7 @@ static void end_done(VsmTask *task, void *userdata) {
                 vsm_service_count_migrations(manager, job->request->migration_type, -1);
         vsm_bus_flush(manager->bus, NULL);
 
+        job->doubtful = t->doubtful;
         told = take_found(job);
         g_clear_pointer(&job->move, vsm_move_job_free);
         vsm_job_end(job, t->verdict.state, t->verdict.code, t->verdict.sentence, told ? NULL : t->detail);
@@ -258,6 +260,12 @@ static void end_free(VsmTask *task) {
         g_free(t);
 }
 
+/* Neither moved nor stayed: nobody but a person may go on with such a guest. */
+static bool is_doubtful(VsmMoveOutcome outcome) {
+        return outcome == VSM_MOVE_LOST || outcome == VSM_MOVE_MEMORY_LOST || outcome == VSM_MOVE_TWICE ||
+                outcome == VSM_MOVE_UNKNOWN;
+}
+
 void vsm_move_job_outcome(VsmJob *job, VsmMoveOutcome outcome, const VsmTransferStats *stats,
                           const GError *error) {
         EndTask *t = vsm_task_new(EndTask, end_run, NULL, end_free);
@@ -280,6 +288,7 @@ void vsm_move_job_outcome(VsmJob *job, VsmMoveOutcome outcome, const VsmTransfer
         t->task.done = end_done;
         t->store = job->manager->store;
         t->verdict = verdict_of(job->move, job->request->migration_type, outcome, error);
+        t->doubtful = (job->move->begun || job->move->resumed) && is_doubtful(outcome);
         t->detail = error ? g_error_copy(error) : NULL;
         t->stored = (VsmStoredJob) {
                 .number = job->number,

@@ -128,6 +128,13 @@ bool vsm_virt_shutdown(VsmVirt *virt, const char *uuid, uint64_t deadline, VsmCa
 
 /* ---- saving ---- */
 
+static bool is_being_saved(virDomainPtr domain) {
+        virDomainJobOperation operation = VIR_DOMAIN_JOB_OPERATION_UNKNOWN;
+        VsmTransferStats stats;
+
+        return vsm_stats_read(domain, false, &stats, &operation, NULL) && operation == VIR_DOMAIN_JOB_OPERATION_SAVE;
+}
+
 /* Aborts libvirt's job when it is cancelled: its call cannot be. */
 typedef struct Watch {
         virDomainPtr domain;
@@ -141,12 +148,8 @@ static void* watch_thread(void *userdata) {
         VsmCancel *cancel = watch->cancel;
 
         while (vsm_wait_fd(watch->ended, POLLIN, until, cancel) != VSM_WAIT_READY) {
-                virDomainJobOperation operation = VIR_DOMAIN_JOB_OPERATION_UNKNOWN;
-                VsmTransferStats stats;
-
                 /* not somebody else's job; and ours may not have begun yet, or be at its end */
-                if (vsm_stats_read(watch->domain, false, &stats, &operation, NULL) &&
-                    operation == VIR_DOMAIN_JOB_OPERATION_SAVE)
+                if (is_being_saved(watch->domain))
                         (void) virDomainAbortJob(watch->domain);
 
                 cancel = NULL;
@@ -182,6 +185,35 @@ end:
         return ok;
 }
 
+/* Begun by an earlier run of the daemon, or by somebody else: then it counts if it ends where a start finds it. */
+static bool wait_for_save(virDomainPtr domain, VsmCancel *cancel, GError **error) {
+        bool job = true, cancelled = false;
+        int active, saved;
+
+        while (job) {
+                if (!vsm_wait_sleep(POLL_USEC, cancelled ? NULL : cancel)) {
+                        cancelled = true;
+                        (void) virDomainAbortJob(domain);
+                }
+                if (!vsm_side_has_job(domain, &job, error))
+                        return false;
+        }
+
+        active = virDomainIsActive(domain);
+        saved = active == 0 ? virDomainHasManagedSaveImage(domain, 0) : 0;
+        if (saved > 0)
+                return true;
+
+        if (active < 0 || saved < 0)
+                vsm_virt_error(error, "libvirt does not tell what became of the save that it was at");
+        else if (cancelled)
+                g_set_error(error, VSM_ERROR, VSM_ERROR_CANCELLED, "Saving was cancelled");
+        else
+                g_set_error(error, VSM_ERROR, VSM_ERROR_FAILED, active > 0 ? "A save that had been begun failed" :
+                            "It has been saved to a file that libvirt does not look for when it is started");
+        return false;
+}
+
 bool vsm_virt_save(VsmVirt *virt, const char *uuid, VsmCancel *cancel, GError **error) {
         g_autoptr(virConnect) connection = vsm_virt_open_own(virt, error);
         g_autoptr(virDomain) domain = connection ? vsm_domain_find(connection, uuid, error) : NULL;
@@ -195,6 +227,9 @@ bool vsm_virt_save(VsmVirt *virt, const char *uuid, VsmCancel *cancel, GError **
                 g_set_error(error, VSM_ERROR, VSM_ERROR_CANCELLED, "Saving was cancelled before it began");
                 return false;
         }
+
+        if (job && is_being_saved(domain))
+                return wait_for_save(domain, cancel, error);
 
         /* libvirt would wait for it, without a word */
         if (job) {
