@@ -46,13 +46,16 @@ bool vsm_post_copy_is_refusal(const GError *error) {
                 (strstr(text, "support") || strstr(text, "compatible"));
 }
 
-/* What libvirt was called with, but for the definition, which is there, and with its mark. */
+/* What libvirt was called with, but for the definition, which is there, and with its mark. Of it only the name is
+ * told: by that libvirt there looks it up, and it may be another than here. It is asked for, as after a restart of the
+ * daemon nobody else knows it. */
 static bool resume_call(PostCopy *p, GError **error) {
         VsmMove *move = p->move;
         g_auto(VsmMoveParams) params = {};
-        g_autoptr(virDomain) domain = NULL;
+        g_autoptr(virDomain) domain = NULL, there = NULL;
         g_autofree char *uri = NULL;
         VsmMoveOptions options = move->options;
+        VsmMoveDefinition definition = {};
 
         /* A shallow copy. After a restart of the daemon it is only known that it was so; and the limit may be another
          * by now. */
@@ -60,8 +63,16 @@ static bool resume_call(PostCopy *p, GError **error) {
         g_mutex_lock(&move->lock);
         options.bandwidth = move->bandwidth;
         g_mutex_unlock(&move->lock);
-        if (!vsm_settle_need_source(p->settle, error) ||
-            !vsm_move_params_build(&options, NULL, p->facts->persistent, p->facts->address, &params, error))
+        if (!vsm_settle_need_source(p->settle, error) || !vsm_settle_need_peer(p->settle, error))
+                return false;
+
+        there = vsm_domain_find(vsm_peer_connection(p->settle->peer), options.uuid, error);
+        if (!there)
+                return false;
+
+        /* it is of that object, and copied */
+        definition.name = virDomainGetName(there);
+        if (!vsm_move_params_build(&options, &definition, p->facts->persistent, p->facts->address, &params, error))
                 return false;
 
         uri = vsm_uri_control(options.destination, p->facts->address, error);
