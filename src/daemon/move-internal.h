@@ -33,6 +33,7 @@ struct VsmMoveJob {
         sd_event_source *tick;
         sd_event_source *timeout;
         bool sampling, killing;
+        bool sampled;                   /* libvirt has said once how far it is */
         uint64_t shown_mono;            /* when progress was last told */
         uint64_t moved_mono;            /* when bytes were last seen to move */
         uint64_t moved_bytes;

@@ -98,6 +98,7 @@ static void recover(VsmManager *manager, const VsmStoredJob *stored) {
 
         if (stored->begun) {
                 follow(job, stored);
+                vsm_move_watch_timeout(job);
                 if (stored->cancel > 0)
                         vsm_move_job_cancel(job, stored->cancel == 5);
         } else if (stored->cancel > 0) {

@@ -111,6 +111,7 @@ static void sample_done(VsmTask *task, void *userdata) {
                 return;
 
         job->move->sampling = false;
+        job->move->sampled |= t->sampled;
         if (task->error)
                 vsm_log(LOG_DEBUG, "Job %" PRIu64 ": %s", t->job, task->error->message);
         if (t->sampled && job->move->tick)
@@ -245,14 +246,31 @@ void vsm_move_watch_stop(VsmJob *job) {
         job->move->tick = sd_event_source_disable_unref(job->move->tick);
 }
 
+/* An earlier run of the daemon began it, and nobody told this one of a hand-over that had begun by then: the first
+ * sample tells of post-copy, and the domain of the rest. */
+static bool may_be_handed_over(VsmJob *job) {
+        VsmSystem *system = vsm_move_job_system(job);
+
+        return job->move->resumed && (!job->move->sampled || (system && vsm_system_is_handed_over(system)));
+}
+
 static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
-        vsm_move_job_give_up(userdata, VSM_ERROR_TIMEOUT,
+        VsmJob *job = userdata;
+
+        if (may_be_handed_over(job)) {
+                (void) sd_event_source_set_time_relative(source, TICK_USEC);
+                (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+                return 0;
+        }
+
+        vsm_move_job_give_up(job, VSM_ERROR_TIMEOUT,
                              "The migration did not end within the Timeout that was asked for");
         return 0;
 }
 
 void vsm_move_watch_timeout(VsmJob *job) {
-        uint64_t gone = vsm_now_realtime() - job->submitted, limit = job->request->timeout;
+        uint64_t now = vsm_now_realtime(), limit = job->request->timeout;
+        uint64_t gone = now > job->submitted ? now - job->submitted : 0; /* the clock may have been set back */
 
         if (limit == 0)
                 return;

@@ -272,6 +272,10 @@ bool vsm_system_is_incoming(const VsmSystem *system) {
         return system->incoming;
 }
 
+bool vsm_system_is_handed_over(const VsmSystem *system) {
+        return system->info->state == VSM_DOMAIN_HANDED_OVER && !system->incoming;
+}
+
 GVariant* vsm_system_policy(const VsmSystem *system) {
         return system->info->policy;
 }

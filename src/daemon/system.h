@@ -32,6 +32,7 @@ bool vsm_system_is_active(const VsmSystem *system); /* has a running or paused g
 bool vsm_system_is_paused(const VsmSystem *system); /* by somebody */
 bool vsm_system_autostart(const VsmSystem *system);
 bool vsm_system_is_incoming(const VsmSystem *system);
+bool vsm_system_is_handed_over(const VsmSystem *system); /* stopped here by a migration */
 GVariant* vsm_system_policy(const VsmSystem *system); /* a{sv}, borrowed */
 uint64_t vsm_system_memory(const VsmSystem *system); /* bytes */
 
