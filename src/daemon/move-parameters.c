@@ -49,9 +49,7 @@ VsmRequest* vsm_move_parameters_parse(VsmJob *job, GVariant *parameters, GError 
 
 typedef struct ParametersTask {
         VsmTask task;
-        VsmVirt *virt;
         VsmMove *run;
-        char uuid[VSM_UUID_SIZE];
         bool set_bandwidth;
         uint64_t bandwidth;
         unsigned max_downtime;
@@ -65,7 +63,7 @@ static void parameters_run(VsmTask *task) {
         if (t->set_bandwidth && !vsm_move_set_bandwidth(t->run, t->bandwidth, &task->error))
                 return;
         if (t->max_downtime > 0)
-                (void) vsm_virt_set_max_downtime(t->virt, t->uuid, t->max_downtime, &task->error);
+                (void) vsm_move_set_max_downtime(t->run, t->max_downtime, &task->error);
 }
 
 static void parameters_done(VsmTask *task, void *userdata) {
@@ -109,9 +107,7 @@ bool vsm_move_job_set_parameters(VsmJob *job, VsmRequest *wish, sd_bus_message *
         }
 
         t = vsm_task_new(ParametersTask, parameters_run, parameters_done, parameters_free);
-        t->virt = job->manager->virt;
         t->run = vsm_move_ref(job->move->run);
-        g_strlcpy(t->uuid, job->system_uuid, sizeof t->uuid);
         t->set_bandwidth = wish->bandwidth > 0;
         if (t->set_bandwidth) {
                 /* kept as the job's own wish; what all may use together is still shared */

@@ -12,28 +12,33 @@
 #include "shared/error.h"
 #include "shared/names.h"
 
+/* It stays with the guest's QEMU for ever if nobody takes it back. */
+bool vsm_move_tell_downtime(VsmMove *move, virDomainPtr domain, unsigned ms, GError **error) {
+        unsigned long long now = 0;
+        unsigned last;
+
+        if (virDomainMigrateGetMaxDowntime(domain, &now, 0) < 0)
+                now = 0;
+
+        last = vsm_move_record_downtime(move, ms, (unsigned) now);
+        if (virDomainMigrateSetMaxDowntime(domain, ms, 0) >= 0)
+                return true;
+
+        vsm_virt_error(error, "libvirt does not take %u ms as the longest pause", ms);
+
+        /* the one before is in force; where there was none, QEMU is asked at the end which one it has */
+        if (last > 0)
+                (void) vsm_move_record_downtime(move, last, 0);
+        return false;
+}
+
 /* The first change that is made. After this, whatever happens goes through settle. */
 static bool change_here(VsmMove *move, VsmSettle *settle, virDomainPtr domain, GError **error) {
-        unsigned long long former = 0;
-
         if (settle->facts->autostart && !vsm_settle_set_autostart(settle, false, error))
                 return false;
 
-        if (move->options.max_downtime == 0)
-                return true;
-
-        /* It stays with the guest's QEMU for ever if nobody takes it back. */
-        settle->downtime_set = true;
-        if (virDomainMigrateGetMaxDowntime(domain, &former, 0) >= 0)
-                settle->downtime = (unsigned) former;
-
-        if (virDomainMigrateSetMaxDowntime(domain, move->options.max_downtime, 0) < 0) {
-                vsm_virt_error(error, "libvirt does not take %u ms as the longest "
-                                      "pause", move->options.max_downtime);
-                return false;
-        }
-
-        return true;
+        return move->options.max_downtime == 0 ||
+                vsm_move_tell_downtime(move, domain, move->options.max_downtime, error);
 }
 
 /* One call. True when libvirt says that it went well. */
@@ -269,6 +274,7 @@ static VsmMoveOutcome settle_all(VsmMove *move, VsmSettle *settle, const GError 
         g_autoptr(GError) left = NULL;
         VsmMoveOutcome outcome;
 
+        vsm_move_recorded_downtime(move, &settle->downtime, &settle->former_downtime);
         outcome = vsm_settle_run(settle, cause, error);
         if (vsm_move_finish_effects(move, settle, outcome, &left))
                 return outcome;
@@ -329,10 +335,11 @@ VsmMoveOutcome vsm_move_resume_live(
                 .facts = facts,
                 .running_reason = -1,
                 .handed_over = &move->handed_over,
-                .downtime_set = move->options.max_downtime != 0,
         };
         g_autoptr(GError) cause = NULL;
 
+        /* set by the earlier run of the daemon, which may have known what it was before */
+        (void) vsm_move_record_downtime(move, move->options.max_downtime, 0);
         g_atomic_int_set(&move->may_post_copy, move->options.post_copy != VSM_POST_COPY_NEVER);
         g_atomic_int_set(&move->calling, 1);
         vsm_settle_wait_for_job(&settle);

@@ -44,6 +44,8 @@ struct VsmMove {
         GMutex lock;                    /* of what follows; kinds that libvirt has no job for tell the first here */
         VsmTransferStats stats;
         uint64_t bandwidth;             /* bytes/s, all disks together, 0 = no limit; the last that was asked for */
+        unsigned downtime;              /* ms, the longest pause that we told QEMU last; 0 = none */
+        unsigned former_downtime;       /* ms, what it had before; 0 = not known */
 };
 
 /* Any thread. */
@@ -52,6 +54,11 @@ void vsm_move_get_stats(VsmMove *move, VsmTransferStats *ret);
 
 /* Any thread. Bytes/s that what is copied without libvirt's job may use, 0 = no limit. */
 uint64_t vsm_move_bandwidth(VsmMove *move);
+
+/* Any thread. Before QEMU is told of it, so that it is given back whatever happens then. now: what QEMU has, 0 = not
+ * known; what is not ours is what is given back. Returns the one that was told before, 0 = none. */
+unsigned vsm_move_record_downtime(VsmMove *move, unsigned ms, unsigned now);
+void vsm_move_recorded_downtime(VsmMove *move, unsigned *ret_ms, unsigned *ret_former);
 
 /* False when somebody does not want it any more. */
 bool vsm_move_check_cancelled(VsmMove *move, GError **error);
@@ -96,6 +103,9 @@ VsmMoveOutcome vsm_move_resume_live(
                 const VsmMoveFacts *facts,
                 VsmTransferStats *ret_stats,
                 GError **error);
+
+/* Blocks. The longest pause: written down, and then told QEMU. */
+bool vsm_move_tell_downtime(VsmMove *move, virDomainPtr domain, unsigned ms, GError **error);
 
 /* ---- post-copy.c ---- */
 

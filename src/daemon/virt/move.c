@@ -162,6 +162,44 @@ bool vsm_move_set_bandwidth(VsmMove *move, uint64_t bandwidth, GError **error) {
         return vsm_virt_set_bandwidth(move->virt, move->options.uuid, bandwidth, error);
 }
 
+unsigned vsm_move_record_downtime(VsmMove *move, unsigned ms, unsigned now) {
+        unsigned last;
+
+        g_mutex_lock(&move->lock);
+        last = move->downtime;
+        if (now > 0 && now != last)
+                move->former_downtime = now;
+        move->downtime = ms;
+        g_mutex_unlock(&move->lock);
+
+        return last;
+}
+
+void vsm_move_recorded_downtime(VsmMove *move, unsigned *ret_ms, unsigned *ret_former) {
+        g_mutex_lock(&move->lock);
+        *ret_ms = move->downtime;
+        *ret_former = move->former_downtime;
+        g_mutex_unlock(&move->lock);
+}
+
+bool vsm_move_set_max_downtime(VsmMove *move, unsigned ms, GError **error) {
+        g_autoptr(virConnect) connection = vsm_virt_ref_connection(move->virt, error);
+        g_autoptr(virDomain) domain = NULL;
+
+        domain = connection ? vsm_domain_find(connection, move->options.uuid, error) : NULL;
+        if (!domain)
+                return false;
+
+        /* what is set after that, nobody would take back */
+        if (!g_atomic_int_get(&move->calling)) {
+                g_set_error(error, VSM_ERROR, VSM_ERROR_INVALID_STATE,
+                            "Parameters can be changed only while memory is moving.");
+                return false;
+        }
+
+        return vsm_move_tell_downtime(move, domain, ms, error);
+}
+
 bool vsm_move_sample(VsmMove *move, VsmTransferStats *ret, GError **error) {
         vsm_move_get_stats(move, ret);
         return ret->active || vsm_virt_sample(move->virt, move->options.uuid, ret, error);

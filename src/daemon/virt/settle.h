@@ -23,8 +23,8 @@ typedef struct VsmSettle {
         const gint *handed_over;        /* atomic: this host's CPUs were seen to stop; NULL = nobody looked */
         bool held;                      /* it was paused here by us */
         bool had_peer;                  /* the other host could be asked once */
-        bool downtime_set;              /* give the one below back when it stays */
-        unsigned downtime;              /* ms; 0 = not known, then QEMU's default */
+        unsigned downtime;              /* ms, that we set last; 0 = none, else give the one below back when it stays */
+        unsigned former_downtime;       /* ms; 0 = not known, then QEMU's default */
 
         virConnectPtr source;           /* owned; opened anew when it breaks; NULL = not open */
         VsmPeer *peer;                  /* the same */

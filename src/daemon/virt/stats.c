@@ -216,23 +216,3 @@ bool vsm_virt_start_post_copy(VsmVirt *virt, const char *uuid, GError **error) {
 
         return true;
 }
-
-bool vsm_virt_set_max_downtime(VsmVirt *virt, const char *uuid, unsigned ms, GError **error) {
-        g_autoptr(virConnect) connection = NULL;
-        g_autoptr(virDomain) domain = NULL;
-
-        connection = vsm_virt_ref_connection(virt, error);
-        if (!connection)
-                return false;
-
-        domain = vsm_domain_find(connection, uuid, error);
-        if (!domain)
-                return false;
-
-        if (virDomainMigrateSetMaxDowntime(domain, ms, 0) < 0) {
-                vsm_virt_error(error, "Cannot limit the migration's downtime");
-                return false;
-        }
-
-        return true;
-}

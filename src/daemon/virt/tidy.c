@@ -48,10 +48,10 @@ bool vsm_settle_need_peer(VsmSettle *settle, GError **error) {
 }
 
 static bool restore_downtime(VsmSettle *settle, GError **error) {
-        unsigned long long now = 0, former = settle->downtime != 0 ? settle->downtime : VSM_DOWNTIME_DEFAULT_MS;
+        unsigned long long now = 0, former = settle->former_downtime ?: VSM_DOWNTIME_DEFAULT_MS;
         g_autoptr(virDomain) domain = NULL;
 
-        if (!settle->downtime_set)
+        if (settle->downtime == 0)
                 return true;
 
         if (!vsm_domain_lookup(settle->source, settle->options->uuid, &domain, error))
@@ -59,7 +59,7 @@ static bool restore_downtime(VsmSettle *settle, GError **error) {
 
         /* Off or gone: the next QEMU starts with its default. Changed by somebody: his is kept. */
         if (!domain || virDomainIsActive(domain) != 1 ||
-            virDomainMigrateGetMaxDowntime(domain, &now, 0) < 0 || now != settle->options->max_downtime)
+            virDomainMigrateGetMaxDowntime(domain, &now, 0) < 0 || now != settle->downtime)
                 return true;
 
         if (virDomainMigrateSetMaxDowntime(domain, former, 0) < 0) {

@@ -142,7 +142,6 @@ bool vsm_virt_abort(VsmVirt *virt, const char *uuid, bool *ret_running, GError *
 
 /* Blocks. bandwidth in bytes/s, rounded up to MiB/s, 0 = no limit. */
 bool vsm_virt_set_bandwidth(VsmVirt *virt, const char *uuid, uint64_t bandwidth, GError **error);
-bool vsm_virt_set_max_downtime(VsmVirt *virt, const char *uuid, unsigned ms, GError **error);
 
 /* What a hypervisor has for the longest pause until it is told another. */
 #define VSM_DOWNTIME_DEFAULT_MS 300
@@ -316,6 +315,10 @@ bool vsm_move_sample(VsmMove *move, VsmTransferStats *ret, GError **error);
 
 /* Blocks, a few ms. As vsm_virt_set_bandwidth(), whoever does the copying. */
 bool vsm_move_set_bandwidth(VsmMove *move, uint64_t bandwidth, GError **error);
+
+/* Blocks, a few ms. The longest pause, which is taken back when the guest stays. VSM_ERROR_INVALID_STATE once
+ * libvirt's call is over. */
+bool vsm_move_set_max_downtime(VsmMove *move, unsigned ms, GError **error);
 
 /* Blocks, short lane. Aborts libvirt's job if it has begun; call again until run returns. */
 bool vsm_move_abort(VsmMove *move, GError **error);
