@@ -454,6 +454,30 @@ static void test_bandwidth(void) {
                                  table[i].mib << 20);
 }
 
+/* As while a migration runs: its transport is its own, whatever the settings say now. */
+static void test_bandwidth_alone(void) {
+        g_autoptr(VsmRequest) amount = make_good("{'MigrationType': <@q 32771>, 'Bandwidth': <@q 100>}");
+        g_autoptr(VsmRequest) percent = make_good("{'Bandwidth': <@q 50>, 'BandwidthUnit': <'percent'>}");
+        g_autoptr(GError) transport = NULL, error = NULL;
+        VsmSettingsData settings;
+
+        settings_for(&(Case) { .floor = VSM_TRANSPORT_SSH, .authentication = VSM_AUTHENTICATION_SSH }, &settings);
+        g_assert_false(vsm_request_resolve(amount, &settings, &transport));
+        assert_refused("disks over SSH", transport, INCOMPATIBLE, "TransportType 2 (SSH)");
+        g_assert_true(vsm_request_resolve_bandwidth(amount, &settings, &error));
+        g_assert_no_error(error);
+        g_assert_cmpuint(amount->bandwidth, ==, UINT64_C(100) << 20);
+
+        settings.max_bandwidth = UINT64_C(10) << 20;
+        g_assert_true(vsm_request_resolve_bandwidth(percent, &settings, &error));
+        g_assert_no_error(error);
+        g_assert_cmpuint(percent->bandwidth, ==, UINT64_C(5) << 20);
+
+        settings.max_bandwidth = 0;
+        g_assert_false(vsm_request_resolve_bandwidth(percent, &settings, &error));
+        assert_refused("percent of nothing", error, INCOMPATIBLE, "has no limit");
+}
+
 static void test_accepted(void) {
         g_autoptr(VsmRequest) request = make_good("{'MigrationType': <2>, 'Bandwidth': <@u 3>}");
         VsmSettingsData settings;
@@ -550,6 +574,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/request/resolve", test_resolve);
         g_test_add_func("/request/resolve-others", test_resolve_others);
         g_test_add_func("/request/bandwidth", test_bandwidth);
+        g_test_add_func("/request/bandwidth-alone", test_bandwidth_alone);
         g_test_add_func("/request/accepted", test_accepted);
         g_test_add_func("/request/text", test_text);
         g_test_add_func("/request/text-damaged", test_text_damaged);

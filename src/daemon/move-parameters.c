@@ -39,9 +39,8 @@ VsmRequest* vsm_move_parameters_parse(VsmJob *job, GVariant *parameters, GError 
         }
         complete = g_variant_ref_sink(g_variant_builder_end(&builder));
         wish = vsm_request_new(job->request->destination, complete, none, nothing, error);
-        if (wish)
-                wish->verifies_clients = true; /* the transport was decided long ago */
-        if (!wish || !vsm_request_resolve(wish, &job->manager->settings, error))
+        /* the job has its transport, and the settings of the day may not go with it */
+        if (!wish || !vsm_request_resolve_bandwidth(wish, &job->manager->settings, error))
                 return NULL;
 
         return g_steal_pointer(&wish);

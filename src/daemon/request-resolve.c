@@ -105,7 +105,7 @@ static bool resolve_post_copy(VsmRequest *request, const VsmSettingsData *settin
         return true;
 }
 
-static bool resolve_bandwidth(VsmRequest *request, const VsmSettingsData *settings, GError **error) {
+bool vsm_request_resolve_bandwidth(VsmRequest *request, const VsmSettingsData *settings, GError **error) {
         if (request->bandwidth_amount > 0 && settings->max_bandwidth == 0 &&
             vsm_bandwidth_unit_is_percent(request->bandwidth_unit))
                 return INCOMPATIBLE(error, "BandwidthUnit \"percent\" is of the service's MaximumBandwidth, "
@@ -141,7 +141,7 @@ bool vsm_request_resolve(VsmRequest *request, const VsmSettingsData *settings, G
             !resolve_transport(request, settings, error) ||
             !check_ssh(request, settings, error) ||
             !resolve_post_copy(request, settings, error) ||
-            !resolve_bandwidth(request, settings, error) ||
+            !vsm_request_resolve_bandwidth(request, settings, error) ||
             !vsm_request_check_changes(request, error))
                 return false;
 

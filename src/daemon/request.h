@@ -56,6 +56,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VsmRequest, vsm_request_free)
  * (VSM_ERROR_INCOMPATIBLE_PARAMETERS) or what this version cannot do (VSM_ERROR_NOT_SUPPORTED). */
 bool vsm_request_resolve(VsmRequest *request, const VsmSettingsData *settings, GError **error);
 
+/* The same of its bandwidth alone, where all else was decided long ago. */
+bool vsm_request_resolve_bandwidth(VsmRequest *request, const VsmSettingsData *settings, GError **error);
+
 /* Text for the store, and back: destination, accepted, system, resources, bandwidth. What was
  * resolved comes back resolved; the settings of the day are not asked again. */
 char* vsm_request_to_text(const VsmRequest *request);
