@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "daemon/virt/belongings.h"
 #include "daemon/virt/check.h"
 #include "shared/enums.h"
 #include "shared/error.h"
@@ -131,6 +132,62 @@ static void test_ask_volume(void) {
         g_assert_cmpint(virStorageVolDelete(volume, 0), ==, 0);
 }
 
+/* What keeps a guest that is off here when it takes no disk along. The driver's volumes have no times, so that one
+ * file cannot be told from another. */
+static void assert_belongings(const char *disk, const char *expected) {
+        const char *const uuid = "11111111-2222-3333-4444-666666666666";
+        g_autofree char *xml = g_strdup_printf("<domain type='test'><name>off</name><uuid>%s</uuid>"
+                                               "<memory>1024</memory><os><type>hvm</type></os><devices>%s</devices>"
+                                               "</domain>", uuid, disk);
+        g_autoptr(virDomain) domain = virDomainDefineXML(connection, xml);
+        VsmDestination destination = { .host = (char*) HOST };
+        VsmMoveOptions options = { .destination = &destination, .type = VSM_MIGRATION_TYPE_OTHER };
+        g_autoptr(VsmCheck) check = vsm_check_new(&options);
+        VsmDiskPlanInput input = { &options, domain, connection, connection, HOST };
+        g_autoptr(VsmDiskPlan) plan = NULL;
+        g_autoptr(GError) error = NULL;
+        g_autofree char *text = NULL;
+
+        g_assert_nonnull(domain);
+        plan = vsm_disk_plan_new(&input, check->reasons, &error);
+        g_assert_no_error(error);
+        g_assert_true(vsm_belongings_check(&(VsmBelongings) {
+                                                   .domain = domain, .here = connection, .there = connection,
+                                                   .host = HOST, .xml = xml, .plan = plan,
+                                           }, check->reasons, &error));
+        g_assert_no_error(error);
+        text = reasons_to_text(check);
+        g_assert_cmpstr(text, ==, expected);
+        g_assert_cmpint(virDomainUndefine(domain), ==, 0);
+}
+
+static void test_ask_belongings(void) {
+        static const char *const pool_xml =
+                "<pool type='netfs'><name>nfs</name><source><host name='192.0.2.1'/><dir path='/x'/></source>"
+                "<target><path>/nfs</path></target></pool>";
+        static const char *const xml =
+                "<volume><name>off.img</name><capacity>1</capacity></volume>";
+        static const char *const refused = "disk-not-shared:off:off\n";
+        g_autoptr(virStoragePool) pool = virStoragePoolLookupByName(connection, "default-pool");
+        g_autoptr(virStorageVol) volume = virStorageVolCreateXML(pool, xml, 0);
+        g_autoptr(virStoragePool) nfs = virStoragePoolCreateXML(connection, pool_xml, 0);
+
+        g_assert_nonnull(volume);
+        g_assert_nonnull(nfs);
+        assert_belongings("<disk type='volume'><source pool='default-pool' volume='off.img'/>"
+                          "<target dev='vda'/></disk>", refused);
+        assert_belongings("<disk type='volume'><source pool='default-pool' volume='gone'/><target dev='vda'/></disk>",
+                          refused);
+        assert_belongings("<disk type='volume'><source pool='nowhere' volume='x'/><target dev='vda'/></disk>", refused);
+        assert_belongings("<disk type='volume'><source pool='nfs' volume='x'/><target dev='vda'/></disk>", "");
+        assert_belongings("<disk type='block'><source dev='/dev/vg/lv'/><target dev='vda'/></disk>", refused);
+        assert_belongings("<disk type='block'><source dev='/dev/disk/by-id/wwn-0x6001405b6a5f3f5b'/>"
+                          "<target dev='vda'/></disk>", "");
+        assert_belongings("<disk type='file' device='cdrom'><target dev='sda'/></disk>", "");
+        g_assert_cmpint(virStoragePoolDestroy(nfs), ==, 0);
+        g_assert_cmpint(virStorageVolDelete(volume, 0), ==, 0);
+}
+
 static void test_ask_huge_pages(void) {
         /* the driver's domain has 8 GiB, its host some thousands of pages at most */
         assert_finds("<memoryBacking><hugepages><page size='2048'/></hugepages></memoryBacking>", "", VSM_TRANSPORT_TCP,
@@ -240,6 +297,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/check/links", test_ask_links);
         g_test_add_func("/check/storage", test_ask_storage);
         g_test_add_func("/check/volume", test_ask_volume);
+        g_test_add_func("/check/belongings", test_ask_belongings);
         g_test_add_func("/check/huge-pages", test_ask_huge_pages);
         g_test_add_func("/check/what-cannot-be-asked", test_ask_what_cannot_be_asked);
         g_test_add_func("/check/definition", test_ask_definition);

@@ -94,6 +94,38 @@ static void test_choose(void) {
         g_assert_null(chosen(pools, "d", NULL, 500, 500));
 }
 
+static void test_on_network(void) {
+        static const char *const network[] = {
+                        "/dev/disk/by-path/ip-192.0.2.1:3260-iscsi-iqn.2024-01.org.example:a-lun-1",
+                        "/dev/disk/by-path/pci-0000:03:00.0-ip-192.0.2.1:3260-iscsi-iqn.2024-01.org.example:a-lun-0",
+                        "/dev/disk/by-id/wwn-0x6001405b6a5f3f5b",
+                        "/dev/disk/by-id/dm-uuid-mpath-36001405b6a5f3f5b",
+                        "/dev/mapper/36001405b6a5f3f5b0a14d2a8c3e5f701",
+                        "/dev/mapper/36001405b6a5f3f5b0a14d2a8c3e5f701-part1",
+        };
+        static const char *const own[] = {"/dev/sdb",
+                                          "/dev/c/lv",
+                                          "/dev/mapper/c-lv",
+                                          "/dev/mapper/mpatha",
+                                          "/dev/mapper/36001405",
+                                          "/dev/disk/by-path/pci-0000:00:1f.2-ata-1",
+                                          "/dev/disk/by-path/ip-x/../../by-id/ata-iscsi-1",
+                                          "/dev/disk/by-id/ata-DISK_1",
+                                          "/dev/disk/by-id/dm-uuid-LVM-abc",
+                                          "/p/a/wwn-0x6001405b6a5f3f5b"};
+        g_autoptr(GPtrArray) pools = some_pools();
+
+        for (size_t i = 0; i < G_N_ELEMENTS(network); i++)
+                g_assert_true(vsm_path_is_network_device(network[i]));
+        for (size_t i = 0; i < G_N_ELEMENTS(own); i++)
+                g_assert_false(vsm_path_is_network_device(own[i]));
+
+        g_assert_false(vsm_pool_is_on_network(vsm_pools_find(pools, "a")));
+        g_assert_true(vsm_pool_is_on_network(vsm_pools_find(pools, "b")));
+        g_assert_false(vsm_pool_is_on_network(vsm_pools_find(pools, "c")));
+        g_assert_true(vsm_pool_is_on_network(vsm_pools_find(pools, "d")));
+}
+
 static void test_links(void) {
         g_autofree char *folder = g_dir_make_tmp("vsm-XXXXXX", NULL);
         g_autofree char *file = g_build_filename(folder, "file", NULL),
@@ -203,6 +235,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/disk-plan/paths", test_paths);
         g_test_add_func("/disk-plan/pool-of-path", test_pool_of_path);
         g_test_add_func("/disk-plan/choose", test_choose);
+        g_test_add_func("/disk-plan/on-network", test_on_network);
         g_test_add_func("/disk-plan/links", test_links);
         g_test_add_func("/disk-plan/volume-xml", test_volume_xml);
         g_test_add_func("/disk-plan/copied", test_copied);

@@ -23,13 +23,40 @@ static bool is_same_file(const VsmBelongings *belongings, const char *path) {
                there->changed == here->changed && there->physical == here->physical;
 }
 
-/* As libvirt has it for live migrations: what is on no network is another disk there, whatever its path. */
-static bool is_shared(const VsmBelongings *belongings, const VsmDiskStep *step) {
-        if (!step->from_path || strcmp(step->from_layer.type, "block") == 0)
+static bool is_shared_file(const VsmBelongings *belongings, const char *path) {
+        return vsm_path_is_on_network(path, /* otherwise = */ false) || is_same_file(belongings, path);
+}
+
+/* A pool and a volume are but names, which may mean something else there. */
+static bool is_shared_volume(const VsmBelongings *belongings, const VsmLayer *layer) {
+        g_autoptr(VsmPool) pool = vsm_pool_look(belongings->here, layer->pool);
+        g_autofree char *here = NULL, *there = NULL;
+
+        if (!pool)
+                return false;
+        if (vsm_pool_is_on_network(pool))
                 return true;
 
-        return vsm_path_is_on_network(step->from_path, /* otherwise = */ false) ||
-               is_same_file(belongings, step->from_path);
+        here = vsm_layer_find(belongings->here, layer);
+        there = here ? vsm_layer_find(belongings->there, layer) : NULL;
+        if (!there || strcmp(here, there) != 0)
+                return false;
+
+        return pool->kind == VSM_POOL_FILES ? is_shared_file(belongings, here) : vsm_path_is_network_device(here);
+}
+
+/* As libvirt has it for live migrations, and more careful with block devices, which it takes all for shared:
+ * what is on no network is another disk there, whatever its path. */
+static bool is_shared(const VsmBelongings *belongings, const VsmDiskStep *step) {
+        const VsmLayer *layer = &step->from_layer;
+
+        if (layer->volume)
+                return layer->pool && is_shared_volume(belongings, layer);
+        if (!step->from_path)
+                return true;
+
+        return strcmp(layer->type, "block") == 0 ? vsm_path_is_network_device(step->from_path) :
+                                                   is_shared_file(belongings, step->from_path);
 }
 
 static bool check_shared(const VsmBelongings *belongings, GError **error) {

@@ -146,6 +146,27 @@ bool vsm_path_is_on_network(const char *path, bool otherwise) {
         return false;
 }
 
+/* Of one that is no volume libvirt tells nothing, and this process sees no devices: the name is all there is.
+ * Those that count are made of an address in a network, or of a number that no second device has. One that a
+ * host has given itself (/dev/sdb, /dev/vg/lv, /dev/mapper/mpatha) means another device on each, also where a
+ * volume group or an alias happens to be the same on both: the guest would start from that. */
+bool vsm_path_is_network_device(const char *path) {
+        g_autofree char *folder = g_path_get_dirname(path), *name = g_path_get_basename(path);
+
+        if (strcmp(folder, "/dev/disk/by-path") == 0) {
+                const char *address = strstr(name, "ip-");
+
+                return address && strstr(address, "-iscsi-");
+        }
+
+        if (strcmp(folder, "/dev/disk/by-id") == 0)
+                return g_str_has_prefix(name, "wwn-") || g_str_has_prefix(name, "dm-uuid-mpath-");
+
+        /* multipath's, when it does not call them by friendly names: the type, and 16 or 32 digits */
+        return strcmp(folder, "/dev/mapper") == 0 && (*name == '2' || *name == '3') &&
+               strspn(name + 1, "0123456789abcdef") >= 16;
+}
+
 /* Whether what is there may be the very image that is to be copied, on storage that both hosts have. No host
  * can tell for sure, and to overwrite it would be the end of it: what is in doubt is the same. Between two
  * looks at ours, theirs was last written at a time when ours was: then it is one file. */

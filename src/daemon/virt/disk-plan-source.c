@@ -10,17 +10,17 @@
 
 #define CHAIN_MAX 256
 
-/* The path behind a pool and a volume. Left as it is when that is not to be had. */
+char *vsm_layer_find(virConnectPtr connection, const VsmLayer *layer) {
+        g_autoptr(virStoragePool) pool = virStoragePoolLookupByName(connection, layer->pool);
+        g_autoptr(virStorageVol) volume = pool ? virStorageVolLookupByName(pool, layer->volume) : NULL;
+
+        return volume ? virStorageVolGetPath(volume) : NULL;
+}
+
+/* Left as it is when that is not to be had. */
 static void resolve_volume(const VsmDiskPlanner *planner, VsmDiskStep *step) {
-        g_autoptr(virStoragePool) pool = NULL;
-        g_autoptr(virStorageVol) volume = NULL;
-
-        if (!step->from_layer.volume)
-                return;
-
-        pool = virStoragePoolLookupByName(planner->input->here, step->from_layer.pool);
-        volume = pool ? virStorageVolLookupByName(pool, step->from_layer.volume) : NULL;
-        step->from_path = volume ? virStorageVolGetPath(volume) : NULL;
+        if (step->from_layer.volume)
+                step->from_path = vsm_layer_find(planner->input->here, &step->from_layer);
 }
 
 /* A guest that runs is asked, as its image may have grown since; the volume of one that is off tells. */

@@ -74,6 +74,12 @@ bool vsm_disk_plan_execute(VsmDiskPlan *plan, virConnectPtr there, bool there_is
 /* Whether its folder is on a file system that several hosts can have; otherwise: when that is not told. */
 bool vsm_path_is_on_network(const char *path, bool otherwise);
 
+/* Whether a block device has a name that means the same device of a network on every host that has it. Pure. */
+bool vsm_path_is_network_device(const char *path);
+
+/* Blocks. The path behind a pool and a volume of that host. g_free() it; NULL when it is not to be had. */
+char *vsm_layer_find(virConnectPtr connection, const VsmLayer *layer);
+
 /* ---- pure, from the plan ---- */
 
 /* Targets of the disks that are copied, for libvirt's migrate_disks. g_strfreev() it. */

@@ -144,7 +144,21 @@ GPtrArray *vsm_pools_list(virConnectPtr connection, char **directories, GError *
         return g_steal_pointer(&pools);
 }
 
+VsmPool *vsm_pool_look(virConnectPtr connection, const char *name) {
+        g_autoptr(virStoragePool) pool = virStoragePoolLookupByName(connection, name);
+        g_autofree char *xml = pool ? virStoragePoolGetXMLDesc(pool, 0) : NULL;
+
+        return xml ? vsm_pool_from_xml(xml, NULL) : NULL;
+}
+
 /* ---- pure ---- */
+
+bool vsm_pool_is_on_network(const VsmPool *pool) {
+        static const char *const types[] = {"iscsi", "iscsi-direct", "scsi",  "mpath", "rbd",
+                                            "gluster", "sheepdog",   "netfs", NULL};
+
+        return pool->type && g_strv_contains(types, pool->type);
+}
 
 VsmPool *vsm_pools_find(GPtrArray *pools, const char *name) {
         for (guint i = 0; i < pools->len; i++) {

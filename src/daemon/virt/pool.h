@@ -27,11 +27,18 @@ typedef struct VsmPool {
  * must be this host's, so that their room can be seen. */
 GPtrArray *vsm_pools_list(virConnectPtr connection, char **directories, GError **error);
 
+/* Blocks. The one of that name, active or not; NULL when it is not to be had. */
+VsmPool *vsm_pool_look(virConnectPtr connection, const char *name);
+
 /* ---- pure ---- */
 
 /* From libvirt's description; NULL when it is none. */
 VsmPool *vsm_pool_from_xml(const char *xml, GError **error);
 void vsm_pool_free(VsmPool *pool);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VsmPool, vsm_pool_free)
+
+/* What is in it is on a network, by its type alone: whoever has the same pool has the same volumes. */
+bool vsm_pool_is_on_network(const VsmPool *pool);
 
 VsmPool *vsm_pools_find(GPtrArray *pools, const char *name);
 
