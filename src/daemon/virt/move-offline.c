@@ -152,6 +152,10 @@ VsmMoveOutcome vsm_place_unknown(VsmMove *move, VsmSettle *settle, const GError 
         g_autoptr(GError) local = NULL;
 
         report(settle, text, cause, error);
+
+        /* as in vsm_move_finish_effects(): who takes back later goes by the journal alone */
+        if (move->options.changes && move->options.changes->keep_copies)
+                vsm_move_forget(move, VSM_EFFECT_VOLUME);
         if (!move->journal.decide(false, move, &local))
                 g_prefix_error(error, "%s; ", local->message);
         return VSM_MOVE_UNKNOWN;
