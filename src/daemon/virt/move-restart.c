@@ -131,6 +131,24 @@ static VsmMoveOutcome twice(VsmMove *move, VsmSettle *settle, GError **error) {
         return VSM_MOVE_TWICE;
 }
 
+/* What it wrote there is nowhere else: here it would start from older disks, so neither it nor its autostart mark
+ * comes back by itself, and nothing of what is there is taken back. */
+static bool has_run_there(VsmMove *move, VsmSettle *settle) {
+        g_autoptr(virDomain) domain = NULL;
+
+        return settle->peer &&
+                vsm_domain_lookup(vsm_peer_connection(settle->peer), move->options.uuid, &domain, NULL) && domain &&
+                vsm_side_has_run(domain);
+}
+
+static VsmMoveOutcome lost(VsmMove *move, VsmSettle *settle, const GError *cause, GError **error) {
+        g_set_error(error, VSM_ERROR, VSM_ERROR_FAILED,
+                    "System '%s' has run on host '%s' and is off again there, where its newer disks are; it is not "
+                    "started again here: %s", settle->name ?: move->options.uuid, move->options.destination->host,
+                    cause->message);
+        return VSM_MOVE_LOST;
+}
+
 static VsmMoveOutcome settle_restart(VsmMove *move, VsmSettle *settle, const GError *cause, GError **error) {
         VsmSide here = VSM_SIDE_UNKNOWN, there;
 
@@ -140,6 +158,8 @@ static VsmMoveOutcome settle_restart(VsmMove *move, VsmSettle *settle, const GEr
         there = vsm_place_ask(move, settle, NULL);
         if (there == VSM_SIDE_UNKNOWN)
                 return vsm_place_unknown(move, settle, cause, error);
+        if (vsm_side_is_off(there) && has_run_there(move, settle))
+                return lost(move, settle, cause, error);
         if (vsm_side_is_off(there))
                 return stay(move, settle, cause, error);
 
