@@ -122,6 +122,8 @@ static void test_ask_volume(void) {
         g_autoptr(virStoragePool) pool = virStoragePoolLookupByName(connection, "default-pool");
         g_autoptr(virStorageVol) volume = virStorageVolCreateXML(pool, xml, 0);
         g_autofree char *path = NULL, *file = NULL;
+        g_autoptr(GError) error = NULL;
+        int64_t changed = -1;
 
         g_assert_nonnull(volume);
         path = virStorageVolGetPath(volume);
@@ -129,7 +131,13 @@ static void test_ask_volume(void) {
         assert_finds("", file, VSM_TRANSPORT_TCP, vsm_check_files, "");
         assert_finds("", "<disk type='volume'><source pool='default-pool' volume='new.img'/><target dev='vda'/></disk>",
                      VSM_TRANSPORT_TCP, vsm_check_volumes, "");
+
+        /* the driver tells no times; of one that has gone there is none */
+        g_assert_true(vsm_volume_changed(connection, path, &changed, NULL));
+        g_assert_cmpint(changed, ==, 0);
         g_assert_cmpint(virStorageVolDelete(volume, 0), ==, 0);
+        g_assert_false(vsm_volume_changed(connection, path, &changed, &error));
+        g_assert_error(error, VSM_ERROR, VSM_ERROR_INCOMPATIBLE_PARAMETERS);
 }
 
 /* What keeps a guest that is off here when it takes no disk along. The driver's volumes have no times, so that one

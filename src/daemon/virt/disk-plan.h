@@ -29,6 +29,7 @@ typedef struct VsmDiskStep {
         char *from_format;
         uint64_t capacity, allocation; /* bytes that a guest sees, and that it takes */
         bool based;                    /* on another image */
+        int64_t begun; /* its last change when its copying began, as VsmVolume's; 0 = is not told, or not begun */
 
         char *encryption, *secret; /* as in VsmDisk */
 

@@ -195,7 +195,8 @@ static bool move_off(
         if (hooks && hooks->handing_over && !hooks->handing_over(hooks->userdata))
                 return vsm_move_check_cancelled(move, error);
 
-        return check_off(move, settle, error) && vsm_place_take_into_use(move, settle, error);
+        return check_off(move, settle, error) && vsm_move_check_unchanged(move, settle->source, error) &&
+                vsm_place_take_into_use(move, settle, error);
 }
 
 /* It failed, or nobody knows: was the mark taken off? */

@@ -133,6 +133,10 @@ VsmMoveOutcome vsm_move_resume_storage(
 /* Blocks, hours maybe. Copies what the plan says, of a guest that is off. */
 bool vsm_move_copy_off(VsmMove *move, virConnectPtr from, virConnectPtr to, GError **error);
 
+/* Blocks. Are the disks that were copied as they were when the copying of each began? Of a guest that was started
+ * and is off again nothing else is left to be seen; its copies are torn. */
+bool vsm_move_check_unchanged(VsmMove *move, virConnectPtr from, GError **error);
+
 /* Blocks, hours maybe. The volumes that go along (UnmanagedVhds). */
 bool vsm_move_copy_volumes(VsmMove *move, VsmSettle *settle, GError **error);
 

@@ -84,7 +84,7 @@ static void on_progress(uint64_t done, void *userdata) {
 }
 
 /* A directory of the administrator's is a pool for as long as this takes. */
-static bool copy_one(const VsmDiskStep *step, virConnectPtr from, virConnectPtr to, Progress *progress,
+static bool copy_one(VsmDiskStep *step, virConnectPtr from, virConnectPtr to, Progress *progress,
                      GError **error) {
         const VsmCopyHooks hooks = { on_progress, limit_of, progress };
         virStoragePoolPtr pool = vsm_pool_open(to, step->to->pool, error);
@@ -93,7 +93,8 @@ static bool copy_one(const VsmDiskStep *step, virConnectPtr from, virConnectPtr 
         if (!pool)
                 return false;
 
-        ok = vsm_volume_copy(from, step->from_path, to, step->to->path, &hooks, progress->move->cancel, error);
+        ok = vsm_volume_changed(from, step->from_path, &step->begun, error) &&
+                vsm_volume_copy(from, step->from_path, to, step->to->path, &hooks, progress->move->cancel, error);
         vsm_pool_close(pool, step->to->pool);
         progress->before += step->capacity;
         return ok;
@@ -101,7 +102,7 @@ static bool copy_one(const VsmDiskStep *step, virConnectPtr from, virConnectPtr 
 
 static bool copy_all(GPtrArray *steps, virConnectPtr from, virConnectPtr to, Progress *progress, GError **error) {
         for (guint i = 0; i < steps->len; i++) {
-                const VsmDiskStep *step = steps->pdata[i];
+                VsmDiskStep *step = steps->pdata[i];
 
                 if (step->kind == VSM_DISK_COPY && !copy_one(step, from, to, progress, error))
                         return false;
@@ -304,6 +305,27 @@ bool vsm_move_copy_off(VsmMove *move, virConnectPtr from, virConnectPtr to, GErr
         return copy_all(move->plan->disks, from, to, &progress, error);
 }
 
+bool vsm_move_check_unchanged(VsmMove *move, virConnectPtr from, GError **error) {
+        for (guint i = 0; i < move->plan->disks->len; i++) {
+                const VsmDiskStep *step = move->plan->disks->pdata[i];
+                int64_t changed;
+
+                if (step->begun == 0)
+                        continue;
+                if (!vsm_volume_changed(from, step->from_path, &changed, error))
+                        return false;
+                if (changed == step->begun)
+                        continue;
+
+                g_set_error(error, VSM_ERROR, VSM_ERROR_INVALID_STATE,
+                            "Disk '%s' was changed while the system's disks were copied: the system was started "
+                            "meanwhile, or something else writes to '%s'", step->target, step->from_path);
+                return false;
+        }
+
+        return true;
+}
+
 static bool move_off(
                 VsmMove *move,
                 VsmSettle *settle,
@@ -324,7 +346,7 @@ static bool move_off(
         if (hooks && hooks->handing_over && !hooks->handing_over(hooks->userdata))
                 return vsm_move_check_cancelled(move, error);
 
-        return change_definition(move, domain, error);
+        return vsm_move_check_unchanged(move, settle->source, error) && change_definition(move, domain, error);
 }
 
 /* ---- both ---- */

@@ -146,3 +146,38 @@ bool vsm_volume_look(virConnectPtr connection, const char *path, VsmVolume **ret
         vsm_virt_error(error, "Cannot look up the storage volume '%s'", path);
         return false;
 }
+
+/* libvirt looks at a file anew whenever it is asked for it, at a logical volume only when its pool is refreshed:
+ * its device was changed last when somebody who could write to it closed it. */
+static bool refresh_logical(virConnectPtr connection, const VsmVolume *volume) {
+        g_autoptr(VsmPool) description = volume->block ? vsm_pool_look(connection, volume->pool) : NULL;
+        g_autoptr(virStoragePool) pool = NULL;
+
+        if (!description || description->kind != VSM_POOL_LOGICAL)
+                return false;
+
+        pool = virStoragePoolLookupByName(connection, volume->pool);
+        return pool && virStoragePoolRefresh(pool, 0) >= 0;
+}
+
+bool vsm_volume_changed(virConnectPtr connection, const char *path, int64_t *ret, GError **error) {
+        g_autoptr(VsmVolume) volume = NULL;
+
+        if (!vsm_volume_look(connection, path, &volume, error))
+                return false;
+
+        if (volume && refresh_logical(connection, volume)) {
+                g_clear_pointer(&volume, vsm_volume_free);
+                if (!vsm_volume_look(connection, path, &volume, error))
+                        return false;
+        }
+
+        if (!volume) {
+                g_set_error(error, VSM_ERROR, VSM_ERROR_INCOMPATIBLE_PARAMETERS, "There is no volume '%s' any more",
+                            path);
+                return false;
+        }
+
+        *ret = volume->changed;
+        return true;
+}

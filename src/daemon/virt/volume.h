@@ -36,6 +36,10 @@ bool vsm_volume_look(virConnectPtr connection, const char *path, VsmVolume **ret
 /* The same from libvirt's text. Pure. */
 VsmVolume *vsm_volume_from_xml(const char *xml, GError **error);
 
+/* When its content was changed last, in µs: now, not when its pool was refreshed last. 0 = is not told. That there
+ * is no such volume is VSM_ERROR_INCOMPATIBLE_PARAMETERS. */
+bool vsm_volume_changed(virConnectPtr connection, const char *path, int64_t *ret, GError **error);
+
 /* ---- who uses it ---- */
 
 /* Every path that a domain of that host refers to, active or not, with what images are based on; the
