@@ -126,6 +126,22 @@ static void test_on_network(void) {
         g_assert_true(vsm_pool_is_on_network(vsm_pools_find(pools, "d")));
 }
 
+/* What a directory of vsmd.conf is while somebody copies into it is nobody else's to choose. */
+static void test_passing(void) {
+        static const char *const name = "vsmd-6695eb01-f6a4-8304-79aa-97f2502e193f";
+        g_autoptr(GPtrArray) pools = some_pools();
+
+        add_pool(pools, "dir", name, "/p/listed", 900);
+        g_assert_null(vsm_pools_find(pools, name));
+        g_assert_null(pool_of(pools, "/p/listed/x.img"));
+        g_assert_cmpstr(chosen(pools, name, NULL, 50, 50), ==, "b");
+
+        add_pool(pools, "dir", "vsmd-images", "/p/e", 900);
+        g_assert_nonnull(vsm_pools_find(pools, "vsmd-images"));
+        g_assert_cmpstr(pool_of(pools, "/p/e/x.img"), ==, "vsmd-images");
+        g_assert_cmpstr(chosen(pools, NULL, NULL, 50, 50), ==, "vsmd-images");
+}
+
 static void test_links(void) {
         g_autofree char *folder = g_dir_make_tmp("vsm-XXXXXX", NULL);
         g_autofree char *file = g_build_filename(folder, "file", NULL),
@@ -236,6 +252,9 @@ int main(int argc, char **argv) {
         g_test_add_func("/disk-plan/pool-of-path", test_pool_of_path);
         g_test_add_func("/disk-plan/choose", test_choose);
         g_test_add_func("/disk-plan/on-network", test_on_network);
+}
+
+        g_test_add_func("/disk-plan/passing", test_passing);
         g_test_add_func("/disk-plan/links", test_links);
         g_test_add_func("/disk-plan/volume-xml", test_volume_xml);
         g_test_add_func("/disk-plan/copied", test_copied);

@@ -7,8 +7,6 @@
 #include "daemon/virt/xml.h"
 #include "shared/error.h"
 
-#define PREFIX "vsmd-"
-
 static GMutex lock;
 static GHashTable *users; /* directory -> number of those who have it open */
 
@@ -28,7 +26,7 @@ static virStoragePoolPtr find_directory(virConnectPtr connection, const char *di
 static char *directory_to_xml(const char *directory) {
         g_autoptr(xmlDoc) doc = xmlNewDoc(BAD_CAST "1.0");
         xmlNode *root = xmlNewDocNode(doc, NULL, BAD_CAST "pool", NULL);
-        g_autofree char *uuid = g_uuid_string_random(), *name = g_strconcat(PREFIX, uuid, NULL);
+        g_autofree char *uuid = g_uuid_string_random(), *name = g_strconcat(VSM_POOL_PREFIX, uuid, NULL);
 
         xmlDocSetRootElement(doc, root);
         xmlNewProp(root, BAD_CAST "type", BAD_CAST "dir");
@@ -106,7 +104,7 @@ void vsm_pool_close(virStoragePoolPtr pool, const char *name) {
                         g_hash_table_remove(users, name);
 
                 /* only ours; files in it stay */
-                if (n == 0 && g_str_has_prefix(virStoragePoolGetName(pool), PREFIX))
+                if (n == 0 && vsm_pool_is_passing(virStoragePoolGetName(pool)))
                         (void) virStoragePoolDestroy(pool);
                 g_mutex_unlock(&lock);
         }

@@ -38,7 +38,7 @@ static bool place_at_fixed(VsmDiskPlanner *planner, VsmDiskStep *step, const cha
                 return false;
         }
 
-        if (!volume || strcmp(volume->path, path) != 0) {
+        if (!volume || strcmp(volume->path, path) != 0 || vsm_pool_is_passing(volume->pool)) {
                 refuse_path(planner, step, path, local);
                 return true;
         }

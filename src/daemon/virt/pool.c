@@ -160,11 +160,16 @@ bool vsm_pool_is_on_network(const VsmPool *pool) {
         return pool->type && g_strv_contains(types, pool->type);
 }
 
+/* An administrator's pool may begin with the same word. */
+bool vsm_pool_is_passing(const char *name) {
+        return g_str_has_prefix(name, VSM_POOL_PREFIX) && g_uuid_string_is_valid(name + strlen(VSM_POOL_PREFIX));
+}
+
 VsmPool *vsm_pools_find(GPtrArray *pools, const char *name) {
         for (guint i = 0; i < pools->len; i++) {
                 VsmPool *pool = g_ptr_array_index(pools, i);
 
-                if (strcmp(pool->name, name) == 0)
+                if (strcmp(pool->name, name) == 0 && !vsm_pool_is_passing(name))
                         return pool;
         }
 
@@ -198,7 +203,8 @@ VsmPool *vsm_pools_find_path(GPtrArray *pools, const char *path, const char **re
                 VsmPool *pool = g_ptr_array_index(pools, i);
 
                 if ((pool->kind == VSM_POOL_FILES || pool->kind == VSM_POOL_LOGICAL) && !pool->configured &&
-                    strlen(pool->target) == length && memcmp(pool->target, path, length) == 0)
+                    !vsm_pool_is_passing(pool->name) && strlen(pool->target) == length &&
+                    memcmp(pool->target, path, length) == 0)
                         return pool;
         }
 
@@ -227,7 +233,7 @@ VsmPool *vsm_pools_choose(GPtrArray *pools, const char *preferred, const char *e
                 VsmPool *pool = g_ptr_array_index(pools, i);
 
                 if ((pool->kind != VSM_POOL_FILES && pool->kind != VSM_POOL_LOGICAL) || pool->configured ||
-                    g_strcmp0(pool->name, except) == 0 ||
+                    vsm_pool_is_passing(pool->name) || g_strcmp0(pool->name, except) == 0 ||
                     pool->available < vsm_pool_needs(pool, allocation, capacity))
                         continue;
 

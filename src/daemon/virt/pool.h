@@ -32,6 +32,11 @@ VsmPool *vsm_pool_look(virConnectPtr connection, const char *name);
 
 /* ---- pure ---- */
 
+/* What a directory of vsmd.conf is called while it is a pool: this, and a UUID. It goes when the job that
+ * needed it ends, so nobody else may count on it: vsm_pools_find(), _find_path() and _choose() pass it over. */
+#define VSM_POOL_PREFIX "vsmd-"
+bool vsm_pool_is_passing(const char *name);
+
 /* From libvirt's description; NULL when it is none. */
 VsmPool *vsm_pool_from_xml(const char *xml, GError **error);
 void vsm_pool_free(VsmPool *pool);
