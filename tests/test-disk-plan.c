@@ -155,17 +155,63 @@ static void test_links(void) {
         g_assert_cmpint(symlink("/etc/hostname", link), ==, 0);
         g_assert_cmpint(symlink(folder, way), ==, 0);
 
-        g_assert_true(vsm_path_look(folder, file, &exists, NULL) && exists);
-        g_assert_true(vsm_path_look(folder, none, &exists, NULL) && !exists);
-        g_assert_false(vsm_path_look(folder, link, &exists, NULL));
-        g_assert_false(vsm_path_look(folder, behind, &exists, NULL));
-        g_assert_false(vsm_path_look("/", "/dev", &exists, NULL));
+        g_assert_true(vsm_path_look(folder, file, true, &exists, NULL) && exists);
+        g_assert_true(vsm_path_look(folder, none, true, &exists, NULL) && !exists);
+        g_assert_false(vsm_path_look(folder, link, false, &exists, NULL));
+        g_assert_false(vsm_path_look(folder, behind, false, &exists, NULL));
+        g_assert_false(vsm_path_look("/", "/dev", false, &exists, NULL));
 
         /* that the folder itself is reached by a link is its owner's wish */
-        g_assert_true(vsm_path_look(way, behind, &exists, NULL) && exists);
+        g_assert_true(vsm_path_look(way, behind, true, &exists, NULL) && exists);
 
         g_unlink(link);
         g_unlink(way);
+        g_unlink(file);
+        g_rmdir(folder);
+}
+
+static void assert_unseen(const char *folder, const char *path) {
+        g_autoptr(GError) error = NULL;
+        bool exists = true;
+
+        g_assert_true(vsm_path_look(folder, path, false, &exists, NULL) && !exists);
+        g_assert_false(vsm_path_look(folder, path, true, NULL, &error));
+        g_assert_error(error, VSM_ERROR, VSM_ERROR_INCOMPATIBLE_PARAMETERS);
+}
+
+/* What is behind a folder that nobody else may enter may be a link; one that can be searched is open. */
+static void test_shut(void) {
+        g_autofree char *folder = g_dir_make_tmp("vsm-XXXXXX", NULL);
+        g_autofree char *shut = g_build_filename(folder, "shut", NULL);
+        g_autofree char *link = g_build_filename(shut, "link", NULL), *none = g_build_filename(shut, "none", NULL);
+        g_autofree char *lost = g_build_filename(folder, "lost", "file", NULL);
+        g_autofree char *under = g_build_filename(folder, "file", "file", NULL);
+        g_autofree char *file = g_path_get_dirname(under);
+        bool root = geteuid() == 0;
+
+        g_assert_true(g_file_set_contents(file, "x", 1, NULL));
+        g_assert_cmpint(g_mkdir(shut, 0700), ==, 0);
+        g_assert_cmpint(symlink("/etc/hostname", link), ==, 0);
+        assert_unseen(folder, lost);
+        assert_unseen(folder, under);
+
+        g_assert_cmpint(g_chmod(folder, 0711), ==, 0);
+        g_assert_cmpint(g_chmod(shut, 0), ==, 0);
+        g_assert_true(!root || seteuid(65534) == 0);
+        assert_unseen(folder, link);
+        assert_unseen(folder, none);
+        assert_unseen(shut, none);
+        g_assert_true(!root || seteuid(0) == 0);
+
+        g_assert_cmpint(g_chmod(shut, 0111), ==, 0);
+        g_assert_true(!root || seteuid(65534) == 0);
+        g_assert_false(vsm_path_look(folder, link, true, NULL, NULL));
+        g_assert_true(vsm_path_look(folder, none, true, NULL, NULL));
+        g_assert_true(!root || seteuid(0) == 0);
+
+        g_assert_cmpint(g_chmod(shut, 0700), ==, 0);
+        g_unlink(link);
+        g_rmdir(shut);
         g_unlink(file);
         g_rmdir(folder);
 }
@@ -256,6 +302,7 @@ int main(int argc, char **argv) {
 
         g_test_add_func("/disk-plan/passing", test_passing);
         g_test_add_func("/disk-plan/links", test_links);
+        g_test_add_func("/disk-plan/shut", test_shut);
         g_test_add_func("/disk-plan/volume-xml", test_volume_xml);
         g_test_add_func("/disk-plan/copied", test_copied);
 

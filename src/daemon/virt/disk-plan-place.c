@@ -69,7 +69,7 @@ static bool place_at_path(VsmDiskPlanner *planner, VsmDiskStep *step, const char
 
         /* only this host's files can be looked at */
         if (planner->local && (*ret)->kind == VSM_POOL_FILES &&
-            !vsm_path_look((*ret)->target, path, NULL, &local)) {
+            !vsm_path_look((*ret)->target, path, /* strict = */ (*ret)->configured, NULL, &local)) {
                 refuse_path(planner, step, path, local);
                 *ret = NULL;
                 return true;
@@ -264,7 +264,7 @@ static bool look_there(VsmDiskPlanner *planner, VsmDiskStep *step, VsmPool *pool
         if (planner->local && !step->to->block) {
                 g_autofree char *folder = g_path_get_dirname(step->to->path);
 
-                (void) vsm_path_look(folder, step->to->path, &seen, NULL);
+                (void) vsm_path_look(folder, step->to->path, /* strict = */ false, &seen, NULL);
         }
         if (seen)
                 add_exists(planner, step);

@@ -177,7 +177,7 @@ static void check_no_link(VsmDiskPlanner *planner, const VsmDiskStep *step) {
                 return;
 
         folder = g_path_get_dirname(step->from->path);
-        if (!vsm_path_look(folder, step->from->path, NULL, &local))
+        if (!vsm_path_look(folder, step->from->path, /* strict = */ false, NULL, &local))
                 vsm_reasons_add(planner->reasons, "disk-not-movable", vsm_disk_step_name(step),
                                 local->message, vsm_disk_step_name(step), "its type", NULL);
 }

@@ -254,20 +254,23 @@ static bool refuse(const char *path, const char *why, GError **error) {
         return false;
 }
 
-/* Part by part, none of them followed: who can rename folders on the way cannot lead elsewhere meanwhile. */
-bool vsm_path_look(const char *folder, const char *path, bool *ret_exists, GError **error) {
+/* Part by part, none of them followed: who can rename folders on the way cannot lead elsewhere meanwhile. To
+ * be allowed to search a folder (mode 0711) is enough for O_PATH. */
+bool vsm_path_look(const char *folder, const char *path, bool strict, bool *ret_exists, GError **error) {
         const char *below = path + strlen(folder);
         g_auto(GStrv) parts = g_strsplit(*below == '/' ? below + 1 : below, "/", -1);
         int fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
         struct stat st = {};
-        bool seen = fd >= 0;
+        bool seen = fd >= 0, absent = false;
 
         for (char **part = parts; seen && *part; part++) {
                 int next = openat(fd, *part, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+                int problem = errno;
 
                 (void) close(fd);
                 fd = next;
                 seen = fd >= 0 && fstat(fd, &st) >= 0;
+                absent = fd < 0 && problem == ENOENT && !part[1];
                 if (seen && S_ISLNK(st.st_mode)) {
                         (void) close(fd);
                         return refuse(path, "is a symbolic link, or lies behind one", error);
@@ -278,6 +281,8 @@ bool vsm_path_look(const char *folder, const char *path, bool *ret_exists, GErro
                 (void) close(fd);
         if (ret_exists)
                 *ret_exists = seen;
+        if (strict && !seen && !absent)
+                return refuse(path, "lies in a folder that is not there, or that this service may not enter", error);
         if (seen && !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
                 return refuse(path, "is neither a regular file nor a block device", error);
 

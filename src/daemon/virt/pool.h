@@ -70,6 +70,8 @@ VsmPool *vsm_pools_choose(GPtrArray *pools, const char *preferred, const char *e
 
 /* False, with VSM_ERROR_INCOMPATIBLE_PARAMETERS, when below folder (of a pool or of vsmd.conf, which may
  * well be a link: its owner knows) part of the path is a symbolic link, or it is something else than a
- * regular file or a block device. What cannot be seen (a folder that this process may not enter), and what
- * is not there, passes: libvirt looks at it as well. Not for logical volumes, whose names are links. */
-bool vsm_path_look(const char *folder, const char *path, bool *ret_exists, GError **error);
+ * regular file or a block device. What is not there passes. So does what cannot be seen (a folder that this
+ * process may not enter), unless strict: a pool has one folder, and libvirt looks at what is in it; but below
+ * a directory of vsmd.conf libvirt, as root, follows what the owner of a folder has put there. Strict also
+ * wants all folders to be there. Not for logical volumes, whose names are links. */
+bool vsm_path_look(const char *folder, const char *path, bool strict, bool *ret_exists, GError **error);
