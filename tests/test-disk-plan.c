@@ -8,6 +8,7 @@
 
 #include "daemon/virt/disk-plan.h"
 #include "daemon/virt/pool.h"
+#include "daemon/virt/volume.h"
 #include "shared/enums.h"
 #include "shared/error.h"
 
@@ -291,6 +292,63 @@ static void test_copied(void) {
         assert_copied(0, VSM_DISK_WISH_ALL, "");
 }
 
+static void assert_used(virConnectPtr connection, const char *path, const char *except, const char *want) {
+        g_autofree char *by = NULL;
+        g_autoptr(GError) error = NULL;
+        bool used;
+
+        g_assert_true(vsm_volume_in_use(connection, path, except, &used, &by, &error));
+        g_assert_no_error(error);
+        g_assert_cmpstr(by, ==, want);
+        g_assert_cmpint(used, ==, !!want);
+}
+
+/* A file has more names than one. */
+static void test_used(void) {
+        static const char *const uuid = "7795eb01-f6a4-8304-79aa-97f2502e193f";
+        g_autoptr(virConnect) connection = virConnectOpen("test:///default");
+        g_autoptr(virStoragePool) pool = virStoragePoolLookupByName(connection, "default-pool");
+        g_autoptr(virStorageVol) volume = NULL;
+        g_autoptr(virDomain) domain = NULL;
+        g_autofree char *folder = g_dir_make_tmp("vsm-XXXXXX", NULL), *xml = NULL;
+        g_autofree char *file = g_build_filename(folder, "a.raw", NULL);
+        g_autofree char *other = g_build_filename(folder, "b.raw", NULL);
+        g_autofree char *way = g_build_filename(folder, "way", NULL), *hard = g_build_filename(folder, "c.raw", NULL);
+
+        g_assert_true(g_file_set_contents(file, "x", 1, NULL));
+        g_assert_true(g_file_set_contents(other, "x", 1, NULL));
+        g_assert_cmpint(link(file, hard), ==, 0);
+        g_assert_cmpint(symlink(folder, way), ==, 0);
+        volume = virStorageVolCreateXML(pool, "<volume><name>e.raw</name><capacity>4096</capacity></volume>", 0);
+        g_assert_nonnull(volume);
+
+        xml = g_strdup_printf("<domain type='test'><name>guest</name><uuid>%s</uuid><memory>65536</memory><os>"
+                              "<type>hvm</type></os><devices><disk type='file'><source file='%s/a.raw'/><target "
+                              "dev='vda'/></disk><disk type='file'><source file='/vsm-none/d.raw'/><target dev='vdb'/>"
+                              "</disk><disk type='file'><source file='/default-pool/e.raw'/><target dev='vdc'/></disk>"
+                              "<filesystem><source dir='/'/><target dir='x'/></filesystem></devices></domain>",
+                              uuid, way);
+        domain = virDomainDefineXML(connection, xml);
+        g_assert_nonnull(domain);
+
+        assert_used(connection, file, NULL, "guest");
+        assert_used(connection, hard, NULL, "guest");
+        assert_used(connection, other, NULL, NULL);
+        assert_used(connection, file, uuid, NULL);
+
+        /* out of sight: by a link, maybe; but not what a pool has */
+        assert_used(connection, "/vsm-pool/d.raw", NULL, "guest");
+        assert_used(connection, "/vsm-pool/e.raw", NULL, NULL);
+        assert_used(connection, "/default-pool/e.raw", NULL, "guest");
+        assert_used(connection, "/vsm-pool/f.raw", NULL, NULL);
+
+        g_unlink(way);
+        g_unlink(hard);
+        g_unlink(other);
+        g_unlink(file);
+        g_rmdir(folder);
+}
+
 int main(int argc, char **argv) {
         g_test_init(&argc, &argv, NULL);
 
@@ -305,6 +363,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/disk-plan/shut", test_shut);
         g_test_add_func("/disk-plan/volume-xml", test_volume_xml);
         g_test_add_func("/disk-plan/copied", test_copied);
+        g_test_add_func("/disk-plan/used", test_used);
 
         return g_test_run();
 }

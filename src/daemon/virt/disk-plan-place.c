@@ -215,10 +215,10 @@ static bool look_at_existing(VsmDiskPlanner *planner, VsmDiskStep *step, VsmPool
 
         if (!planner->uses)
                 planner->uses = vsm_uses_read(planner->input->there, planner->plan->planned, error);
-        if (!planner->uses)
+        if (!planner->uses ||
+            !vsm_uses_find(planner->uses, planner->input->there, there->path, &by, error))
                 return false;
 
-        by = g_hash_table_lookup(planner->uses, there->path);
         if (by)
                 vsm_reasons_add(planner->reasons, "volume-in-use", vsm_disk_step_name(step), NULL,
                                 planner->input->host, there->path, by, NULL);

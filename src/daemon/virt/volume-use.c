@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Which files of a host its domains refer to. Every absolute path in a definition counts, wherever it
- * stands: a kernel or a console's log is as bad a thing to overwrite as a disk. Workers. */
+ * stands: a kernel or a console's log is as bad a thing to overwrite as a disk. A file may have several
+ * names, by symbolic links above all. Workers. */
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "daemon/virt/definition.h"
 #include "daemon/virt/volume.h"
@@ -15,9 +17,20 @@
 
 typedef struct Uses {
         virConnectPtr connection;
+        bool local;        /* it is this host's */
         GHashTable *paths; /* path -> name of the domain */
         const char *name;  /* of the one that is read */
 } Uses;
+
+/* Those of others have a host in their URI. */
+static bool is_local(virConnectPtr connection) {
+        char *text = virConnectGetURI(connection);
+        g_autoptr(GUri) uri = text ? g_uri_parse(text, G_URI_FLAGS_NONE, NULL) : NULL;
+        const char *host = uri ? g_uri_get_host(uri) : NULL;
+
+        free(text);
+        return uri && (!host || !*host);
+}
 
 static bool add_path(Uses *uses, const char *path) {
         char *trimmed = vsm_path_trim(path);
@@ -30,6 +43,15 @@ static bool add_path(Uses *uses, const char *path) {
         return g_hash_table_insert(uses->paths, trimmed, g_strdup(uses->name));
 }
 
+/* Where a name of this host leads, when no pool knows it by that. NULL: nowhere else, or it cannot be seen. */
+static char *real_path(const Uses *uses, const char *path) {
+        char *real = uses->local ? realpath(path, NULL) : NULL;
+
+        if (real && strcmp(real, path) == 0)
+                g_clear_pointer(&real, free);
+        return real;
+}
+
 /* What a stored definition does not tell: on what its images are based. */
 static bool add_image(Uses *uses, const char *path, GError **error) {
         g_autofree char *next = g_strdup(path);
@@ -37,6 +59,7 @@ static bool add_image(Uses *uses, const char *path, GError **error) {
         for (unsigned i = 0; next && i < CHAIN_MAX; i++) {
                 g_autoptr(VsmVolume) volume = NULL;
                 g_autoptr(GError) local = NULL;
+                char *below;
 
                 (void) add_path(uses, next);
                 if (!vsm_volume_look(uses->connection, next, &volume, &local)) {
@@ -50,8 +73,9 @@ static bool add_image(Uses *uses, const char *path, GError **error) {
 
                 if (volume)
                         (void) add_path(uses, volume->path);
+                below = volume ? g_steal_pointer(&volume->backing) : real_path(uses, next);
                 g_free(next);
-                next = volume ? g_steal_pointer(&volume->backing) : NULL;
+                next = below;
         }
 
         return true;
@@ -129,7 +153,7 @@ static bool read_domain(Uses *uses, virDomainPtr domain, const char *except_uuid
 
 GHashTable *vsm_uses_read(virConnectPtr connection, const char *except_uuid, GError **error) {
         g_autoptr(GHashTable) paths = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-        Uses uses = {.connection = connection, .paths = paths};
+        Uses uses = {.connection = connection, .local = is_local(connection), .paths = paths};
         virDomainPtr *domains = NULL;
         bool ok = true;
         int n;
@@ -149,16 +173,64 @@ GHashTable *vsm_uses_read(virConnectPtr connection, const char *except_uuid, GEr
         return ok ? g_steal_pointer(&paths) : NULL;
 }
 
+/* Not everything can be looked at: another host's, what is behind a folder that this process may not enter, or
+ * in /dev and /tmp, of which it has its own. There a folder on the way may be a link, and then the last part
+ * is the same; a name that a pool has is no such way. */
+static bool may_be_same(virConnectPtr connection, bool local, const char *path, const char *used, bool *ret,
+                        GError **error) {
+        g_autoptr(VsmVolume) volume = NULL;
+        g_autoptr(GError) problem = NULL;
+        struct stat one, other;
+
+        *ret = false;
+        if (local && stat(path, &one) >= 0 && stat(used, &other) >= 0) {
+                *ret = one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+                return true;
+        }
+
+        if (g_strcmp0(strrchr(path, '/'), strrchr(used, '/')) != 0)
+                return true;
+
+        if (vsm_volume_look(connection, used, &volume, &problem)) {
+                *ret = !volume;
+                return true;
+        }
+
+        /* a socket or a folder is no volume */
+        if (problem->code == VSM_ERROR_INCOMPATIBLE_PARAMETERS)
+                return true;
+
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return false;
+}
+
+bool vsm_uses_find(GHashTable *uses, virConnectPtr connection, const char *path, const char **ret_by,
+                   GError **error) {
+        g_autofree char *trimmed = vsm_path_trim(path);
+        bool local = is_local(connection), same = false;
+        gpointer used, by;
+        GHashTableIter iter;
+
+        *ret_by = g_hash_table_lookup(uses, trimmed);
+        g_hash_table_iter_init(&iter, uses);
+        while (!*ret_by && g_hash_table_iter_next(&iter, &used, &by)) {
+                if (!may_be_same(connection, local, trimmed, used, &same, error))
+                        return false;
+                if (same)
+                        *ret_by = by;
+        }
+
+        return true;
+}
+
 bool vsm_volume_in_use(virConnectPtr connection, const char *path, const char *except_uuid, bool *ret,
                        char **ret_by, GError **error) {
         g_autoptr(GHashTable) uses = vsm_uses_read(connection, except_uuid, error);
-        g_autofree char *trimmed = vsm_path_trim(path);
         const char *by;
 
-        if (!uses)
+        if (!uses || !vsm_uses_find(uses, connection, path, &by, error))
                 return false;
 
-        by = g_hash_table_lookup(uses, trimmed);
         *ret = by;
         if (ret_by)
                 *ret_by = g_strdup(by);

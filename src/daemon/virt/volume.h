@@ -46,6 +46,11 @@ bool vsm_volume_changed(virConnectPtr connection, const char *path, int64_t *ret
  * name of one that does. except_uuid (may be NULL) is passed over. */
 GHashTable *vsm_uses_read(virConnectPtr connection, const char *except_uuid, GError **error);
 
+/* Who of them refers to it, by this name or another one of the same file. What cannot be looked at is in
+ * use when it is called the same and no active pool has it. *ret_by: borrowed, or NULL. */
+bool vsm_uses_find(GHashTable *uses, virConnectPtr connection, const char *path, const char **ret_by,
+                   GError **error);
+
 /* The one question. *ret_by: name of the domain (g_free() it), NULL when there is none; may be NULL. */
 bool vsm_volume_in_use(virConnectPtr connection, const char *path, const char *except_uuid, bool *ret,
                        char **ret_by, GError **error);
