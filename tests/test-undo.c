@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/virt/block-copy.h"
 #include "daemon/virt/definition.h"
 #include "daemon/virt/move-private.h"
 #include "daemon/virt/undo.h"
@@ -320,7 +321,7 @@ static void test_block_copy(void) {
         domain = define(here, "", NULL);
         make_volume(here, "v1");
         add(list, VSM_EFFECT_VOLUME, false, POOL "/v1", "pool");
-        add(list, VSM_EFFECT_BLOCK_COPY, false, UUID, "vda");
+        add(list, VSM_EFFECT_BLOCK_COPY, false, UUID, "vda " POOL "/v1");
         copying = 5;
         abort_fails = true;
         finish(here, there, list, false, "cannot be ended");
@@ -337,6 +338,33 @@ static void test_block_copy(void) {
         add(list, VSM_EFFECT_BLOCK_COPY, false, UUID, "vda");
         finish(here, there, list, false, NULL);
         g_assert_cmpuint(aborts, ==, 1);
+        tear_down();
+}
+
+/* detail: of the copy; volume: that was made for it, or NULL */
+static void assert_copied(const char *detail, const char *volume, VsmBlockCopyEnd want) {
+        g_autoptr(GPtrArray) list = list_new();
+        g_autoptr(GError) error = NULL;
+        VsmBlockCopyEnd found;
+
+        if (volume)
+                add(list, VSM_EFFECT_VOLUME, false, volume, "pool");
+        add(list, VSM_EFFECT_BLOCK_COPY, false, UUID, detail);
+        g_assert_true(vsm_block_copy_is_over(here, UUID, list, &found, &error));
+        g_assert_no_error(error);
+        g_assert_cmpint(found, ==, want);
+}
+
+/* After a restart, by where the guest writes; at a LUN nothing is made. */
+static void test_block_copy_over(void) {
+        g_autoptr(virDomain) domain = NULL;
+
+        set_up();
+        domain = define(here, "", "/dev/lun");
+        g_assert_cmpint(virDomainCreate(domain), ==, 0);
+        assert_copied("vda /dev/lun", NULL, VSM_BLOCK_COPY_ALL);
+        assert_copied("vda /dev/other", NULL, VSM_BLOCK_COPY_NONE);
+        assert_copied("vda", "/dev/lun", VSM_BLOCK_COPY_ALL);
         tear_down();
 }
 
@@ -549,6 +577,7 @@ int main(int argc, char **argv) {
         g_test_add_func("/undo/definition-kept", test_definition_kept);
         g_test_add_func("/undo/unmarked", test_unmarked);
         g_test_add_func("/undo/block-copy", test_block_copy);
+        g_test_add_func("/undo/block-copy-over", test_block_copy_over);
         g_test_add_func("/undo/shut-down", test_shut_down);
         g_test_add_func("/undo/suspended", test_suspended);
         g_test_add_func("/undo/halted", test_halted);

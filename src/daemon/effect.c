@@ -2,6 +2,8 @@
 
 /* Pure: any thread. */
 
+#include <string.h>
+
 #include "daemon/effect.h"
 
 VsmEffect* vsm_effect_new(VsmEffectKind kind, bool there, const char *object, const char *detail) {
@@ -19,6 +21,23 @@ VsmEffect* vsm_effect_copy(const VsmEffect *effect) {
 
         copy->id = effect->id;
         return copy;
+}
+
+char* vsm_effect_copy_detail(const char *target, const char *path) {
+        return g_strconcat(target, " ", path, NULL);
+}
+
+/* no target has a slash in it, and each path begins with one */
+char* vsm_effect_copy_target(const VsmEffect *effect) {
+        const char *end = strstr(effect->detail, " /");
+
+        return end ? g_strndup(effect->detail, (size_t) (end - effect->detail)) : g_strdup(effect->detail);
+}
+
+const char* vsm_effect_copy_path(const VsmEffect *effect) {
+        const char *end = strstr(effect->detail, " /");
+
+        return end ? end + 1 : NULL;
 }
 
 void vsm_effect_free(VsmEffect *effect) {

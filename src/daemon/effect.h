@@ -28,7 +28,8 @@ typedef enum {
         VSM_EFFECT_VOLUME        = 1,   /* object: path; detail: name of its pool */
         VSM_EFFECT_DEFINITION    = 2,   /* object: UUID of the domain */
         VSM_EFFECT_SECRET        = 3,   /* object: UUID of the secret */
-        VSM_EFFECT_BLOCK_COPY    = 4,   /* object: UUID of the domain; detail: target of the disk */
+        VSM_EFFECT_BLOCK_COPY    = 4,   /* object: UUID of the domain; detail: target of the disk, a space, and the
+                                         * path to which it goes, which those of earlier versions lack */
         VSM_EFFECT_SHUT_DOWN     = 5,   /* object: UUID of the domain */
         VSM_EFFECT_SOURCE_VOLUME = 6,   /* object: path; detail: name of its pool */
         VSM_EFFECT_SUSPENDED     = 7,   /* object: UUID of the domain */
@@ -48,6 +49,11 @@ VsmEffect* vsm_effect_new(VsmEffectKind kind, bool there, const char *object, co
 VsmEffect* vsm_effect_copy(const VsmEffect *effect);
 void vsm_effect_free(VsmEffect *effect);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VsmEffect, vsm_effect_free)
+
+/* The detail of VSM_EFFECT_BLOCK_COPY, and what is in it. The path is borrowed, NULL when it is not told. */
+char* vsm_effect_copy_detail(const char *target, const char *path);
+char* vsm_effect_copy_target(const VsmEffect *effect);
+const char* vsm_effect_copy_path(const VsmEffect *effect);
 
 /* Where they are written down; one for each job. Long lane and other workers. */
 typedef struct VsmJournal {

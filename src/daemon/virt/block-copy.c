@@ -257,21 +257,39 @@ static bool uses(virDomainPtr domain, unsigned flags, const char *path, bool *re
         return true;
 }
 
+/* A place where nothing was made, a LUN say, is told by the copy alone; those of earlier versions do not tell. */
+static const char* place_of(const VsmEffect *effect, bool by_copies) {
+        if (by_copies)
+                return effect->kind == VSM_EFFECT_BLOCK_COPY ? vsm_effect_copy_path(effect) : NULL;
+
+        return effect->kind == VSM_EFFECT_VOLUME ? effect->object : NULL;
+}
+
+static bool copies_tell(GPtrArray *effects) {
+        for (guint i = 0; i < effects->len; i++)
+                if (place_of(effects->pdata[i], /* by_copies = */ true))
+                        return true;
+
+        return false;
+}
+
 /* What of the new places is in use: in the running definition, and in the stored one if there is one. */
 static bool count_uses(virDomainPtr domain, GPtrArray *effects, guint *ret_live, guint *ret_stored, GError **error) {
+        bool by_copies = copies_tell(effects);
+
         *ret_live = *ret_stored = 0;
         for (guint i = 0; i < effects->len; i++) {
-                const VsmEffect *effect = effects->pdata[i];
+                const char *place = place_of(effects->pdata[i], by_copies);
                 bool live, stored;
 
-                if (effect->kind != VSM_EFFECT_VOLUME)
+                if (!place)
                         continue;
 
-                if (!uses(domain, 0, effect->object, &live, error))
+                if (!uses(domain, 0, place, &live, error))
                         return false;
                 stored = live;
                 if (virDomainIsPersistent(domain) == 1 &&
-                    !uses(domain, VIR_DOMAIN_XML_INACTIVE, effect->object, &stored, error))
+                    !uses(domain, VIR_DOMAIN_XML_INACTIVE, place, &stored, error))
                         return false;
 
                 *ret_live += live;
@@ -293,12 +311,13 @@ static guint count_copies(GPtrArray *effects) {
 static bool go_on(virDomainPtr domain, GPtrArray *effects, GError **error) {
         for (guint i = 0; i < effects->len; i++) {
                 const VsmEffect *effect = effects->pdata[i];
+                g_autofree char *target = vsm_effect_copy_target(effect);
                 virDomainBlockJobInfo info;
 
                 if (effect->kind == VSM_EFFECT_BLOCK_COPY &&
-                    virDomainGetBlockJobInfo(domain, effect->detail, &info, 0) > 0 &&
+                    virDomainGetBlockJobInfo(domain, target, &info, 0) > 0 &&
                     info.type == VIR_DOMAIN_BLOCK_JOB_TYPE_COPY &&
-                    !wait_and_pivot(domain, effect->detail, error))
+                    !wait_and_pivot(domain, target, error))
                         return false;
         }
 

@@ -120,6 +120,12 @@ static uint64_t share_of(VsmMove *move, unsigned copies) {
         return limit > 0 ? MAX(limit / MAX(copies, 1), 1) : 0;
 }
 
+static bool write_copy(VsmMove *move, const VsmDiskStep *step, GError **error) {
+        g_autofree char *detail = vsm_effect_copy_detail(step->target, step->to->path);
+
+        return vsm_move_write(move, VSM_EFFECT_BLOCK_COPY, false, move->options.uuid, detail, error);
+}
+
 static bool begin_copies(VsmMove *move, virDomainPtr domain, uint64_t share, GError **error) {
         for (guint i = 0; i < move->plan->disks->len; i++) {
                 const VsmDiskStep *step = move->plan->disks->pdata[i];
@@ -127,8 +133,7 @@ static bool begin_copies(VsmMove *move, virDomainPtr domain, uint64_t share, GEr
                 if (step->kind != VSM_DISK_COPY)
                         continue;
 
-                if (!vsm_move_check_cancelled(move, error) ||
-                    !vsm_move_write(move, VSM_EFFECT_BLOCK_COPY, false, move->options.uuid, step->target, error) ||
+                if (!vsm_move_check_cancelled(move, error) || !write_copy(move, step, error) ||
                     !vsm_block_copy_begin(domain, step, move->plan->incremental, share, error))
                         return false;
         }

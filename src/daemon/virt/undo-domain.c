@@ -117,7 +117,7 @@ static bool end_copy(virDomainPtr domain, const char *disk, GError **error) {
 
 bool vsm_undo_block_copy(const VsmUndo *undo, char **ret_told, GError **error) {
         int64_t patience = g_get_monotonic_time() + ABORT_USEC;
-        const char *disk = undo->effect->detail;
+        g_autofree char *disk = vsm_effect_copy_target(undo->effect);
         g_autoptr(virDomain) domain = NULL;
         bool asked = false;
 
