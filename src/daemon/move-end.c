@@ -113,6 +113,12 @@ static Verdict verdict_of(const VsmMoveJob *move, uint16_t type, VsmMoveOutcome 
                                    VSM_ERROR_FAILED,
                                    "The guest was found running on both hosts; the copy here was paused. Look at "
                                    "both before you resume or destroy one." };
+        case VSM_MOVE_DISKS_APART:
+                return (Verdict) { VSM_JOB_STATE_EXCEPTION, VSM_MIGRATION_STATE_FAILURE, VSM_REASON_FAIL,
+                                   VSM_ERROR_FAILED,
+                                   "The migration failed; some of the disks are at their new places, or the stored "
+                                   "definition names other places than the running system uses. The job's errors "
+                                   "(GetErrorEx) say what was found." };
         default:
                 return (Verdict) { VSM_JOB_STATE_EXCEPTION, VSM_MIGRATION_STATE_FAILURE, VSM_REASON_FAIL,
                                    VSM_ERROR_FAILED,
@@ -263,7 +269,7 @@ static void end_free(VsmTask *task) {
 /* Neither moved nor stayed: nobody but a person may go on with such a guest. */
 static bool is_doubtful(VsmMoveOutcome outcome) {
         return outcome == VSM_MOVE_LOST || outcome == VSM_MOVE_MEMORY_LOST || outcome == VSM_MOVE_TWICE ||
-                outcome == VSM_MOVE_UNKNOWN;
+                outcome == VSM_MOVE_DISKS_APART || outcome == VSM_MOVE_UNKNOWN;
 }
 
 void vsm_move_job_outcome(VsmJob *job, VsmMoveOutcome outcome, const VsmTransferStats *stats,

@@ -40,6 +40,7 @@ struct VsmMove {
         char *planned_xml;              /* of the planned system there that it becomes; NULL = none */
         char **disks;
         bool suspend;                   /* it is paused by us for the move (Resume) */
+        bool apart;                     /* not all of its disks are at their old places, or not all at their new ones */
 
         GMutex lock;                    /* of what follows; kinds that libvirt has no job for tell the first here */
         VsmTransferStats stats;

@@ -201,10 +201,13 @@ static void take_back(VsmMove *move, virDomainPtr domain, guint n, GError **erro
                 const VsmDiskStep *step = move->plan->disks->pdata[n];
                 g_autoptr(GError) local = NULL;
 
-                if (step->kind == VSM_DISK_COPY &&
-                    !vsm_block_copy_return(domain, step, move->plan->incremental, &local))
-                        g_prefix_error(error, "Disk '%s' is at its new place and could not be taken back (%s): ",
-                                       step->target, local->message);
+                if (step->kind != VSM_DISK_COPY ||
+                    vsm_block_copy_return(domain, step, move->plan->incremental, &local))
+                        continue;
+
+                move->apart = true;
+                g_prefix_error(error, "Disk '%s' is at its new place and could not be taken back (%s): ",
+                               step->target, local->message);
         }
 }
 
@@ -389,14 +392,15 @@ static VsmMoveOutcome end(VsmMove *move, VsmSettle *settle, bool ok, GError **er
         VsmMoveOutcome outcome = ok ? VSM_MOVE_MOVED : VSM_MOVE_STAYED;
         g_autoptr(GError) left = NULL;
 
-        if (vsm_move_finish_effects(move, settle, outcome, &left))
-                return outcome;
+        if (!vsm_move_finish_effects(move, settle, outcome, &left)) {
+                if (!ok)
+                        g_prefix_error(error, "%s; ", left->message);
+                else
+                        g_propagate_error(error, g_steal_pointer(&left));
+                outcome = ok ? VSM_MOVE_MOVED_UNVERIFIED : VSM_MOVE_STAYED;
+        }
 
-        if (!ok)
-                g_prefix_error(error, "%s; ", left->message);
-        else
-                g_propagate_error(error, g_steal_pointer(&left));
-        return ok ? VSM_MOVE_MOVED_UNVERIFIED : VSM_MOVE_STAYED;
+        return !ok && move->apart ? VSM_MOVE_DISKS_APART : outcome;
 }
 
 VsmMoveOutcome vsm_move_run_storage(
@@ -449,5 +453,7 @@ VsmMoveOutcome vsm_move_resume_storage(
                             "The service was restarted while the disks were changed over: not all of them are at "
                             "their new places, or the stored definition names the old ones; look at both "
                             "definitions before the system is started again");
+
+        move->apart = found == VSM_BLOCK_COPY_SOME;
         return end(move, &settle, found == VSM_BLOCK_COPY_ALL, error);
 }

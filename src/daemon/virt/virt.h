@@ -246,6 +246,7 @@ typedef enum {
         VSM_MOVE_LOST,                  /* runs on neither: shut down meanwhile, or worse; see error */
         VSM_MOVE_MEMORY_LOST,           /* in post-copy, and one of the two halves of its memory is gone: see error */
         VSM_MOVE_TWICE,                 /* ran on both: the copy here was paused; see error */
+        VSM_MOVE_DISKS_APART,           /* runs here, some of its disks at their new places: see error */
         VSM_MOVE_UNKNOWN,               /* the other host could not be asked and ours does not run it */
 } VsmMoveOutcome;
 
