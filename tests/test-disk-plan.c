@@ -356,8 +356,6 @@ int main(int argc, char **argv) {
         g_test_add_func("/disk-plan/pool-of-path", test_pool_of_path);
         g_test_add_func("/disk-plan/choose", test_choose);
         g_test_add_func("/disk-plan/on-network", test_on_network);
-}
-
         g_test_add_func("/disk-plan/passing", test_passing);
         g_test_add_func("/disk-plan/links", test_links);
         g_test_add_func("/disk-plan/shut", test_shut);
