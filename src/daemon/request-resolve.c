@@ -59,23 +59,6 @@ static bool resolve_transport(VsmRequest *request, const VsmSettingsData *settin
         return true;
 }
 
-/* What is copied by volume streams, or defined anew there, goes over the control connection, whatever the transport. */
-static bool check_control(const VsmRequest *request, const VsmSettingsData *settings, GError **error) {
-        bool used = request->migration_type == VSM_MIGRATION_TYPE_OTHER ||
-                request->migration_type == VSM_MIGRATION_TYPE_RESTART ||
-                request->migration_type == VSM_MIGRATION_TYPE_STAGED || request->changes->volumes->len > 0;
-
-        if (!used || stays_here(request) || settings->authentication != VSM_AUTHENTICATION_NONE ||
-            vsm_transport_strength(request->transport) <= vsm_transport_strength(VSM_TRANSPORT_TCP))
-                return true;
-
-        return INCOMPATIBLE(error, "TransportType %u (%s) does not go with %s: that goes over the control connection, "
-                            "which AuthenticationType 32770 (none) of this destination leaves unencrypted. Choose "
-                            "another AuthenticationType for it.", request->transport,
-                            vsm_transport_to_string(request->transport), request->changes->volumes->len > 0 ?
-                            "UnmanagedVhds" : vsm_migration_type_to_string(request->migration_type));
-}
-
 /* SSH tunnels one stream of memory through libvirt's own connection. */
 static bool check_ssh(const VsmRequest *request, const VsmSettingsData *settings, GError **error) {
         if (request->transport != VSM_TRANSPORT_SSH || stays_here(request))
@@ -157,7 +140,6 @@ bool vsm_request_resolve(VsmRequest *request, const VsmSettingsData *settings, G
         if (!check_platform(request, settings, error) ||
             !resolve_transport(request, settings, error) ||
             !check_ssh(request, settings, error) ||
-            !check_control(request, settings, error) ||
             !resolve_post_copy(request, settings, error) ||
             !vsm_request_resolve_bandwidth(request, settings, error) ||
             !vsm_request_check_changes(request, error))
