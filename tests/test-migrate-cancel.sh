@@ -65,16 +65,24 @@ assert_soon() { # FILE JOB JOBSTATE
     "signals of the job from its cancel to its end"
 }
 
+longest_pause() {
+  host_run A virsh -q migrate-getmaxdowntime --domain web | grep -oE '[0-9]+'
+}
+
 in_transfer() { # REQUEST JOBSTATE
-  local job
+  local job pause
+  pause=$(longest_pause)
   monitor_start A "bus.$1"
   job=$(hold A web B)
   wait_system A web MigrationState '^2$'
   assert_eq "$(autostart A web)" disable "autostart is off on the way"
+  call A "$job" "$VSM_NAME.Job.Transfer" SetParameters 'a{sv}' 1 MaximumDowntime u "$1$1$1"
+  assert_eq "$(longest_pause)" "$1$1$1" "the pause that was asked for"
   assert_eq "$(request A "$job" "$1")" 4096 "cancelled"
   assert_cancelled web "$job" "$2"
   assert_soon "bus.$1" "$job" "$2"
   assert_aborted web
+  assert_eq "$(longest_pause)" "$pause" "what its hypervisor had before"
   assert_eq "$(autostart A web)" enable "autostart is back"
   assert_stayed A B web
 }

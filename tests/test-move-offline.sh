@@ -134,6 +134,12 @@ interrupted() { # COMMAND...: while its disk is copied
   assert_stays web "$sum"
 }
 
+# By a guest that was started and stopped again, say: what was copied is neither what it was nor what it is.
+written() { # JOB
+  torn=$1
+  host_run A touch "$DIR/disk.qcow2"
+}
+
 dialling() {
   local sum
   sum=$(disk_sum A "$DIR/disk.qcow2")
@@ -171,6 +177,9 @@ dialling
 ok "cancelled while the other host is dialled"
 interrupted cancelled
 ok "cancelled while its disk is copied"
+interrupted written
+assert_job_fails A "$torn" 'was changed'
+ok "its disk is written to while it is copied"
 interrupted killed
 ok "the service is killed while its disk is copied"
 killed_late
