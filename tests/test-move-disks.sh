@@ -198,6 +198,7 @@ volume_to() { # SOURCE DESTINATION
 
 # Requests of NBD that can be read on the way; a segment begins with one now and then.
 count_readable() {
+  at_exit 'host_run B nft delete table inet vsm_nbd 2>/dev/null || true'
   host_run B nft -f - <<<'table inet vsm_nbd {
     chain in { type filter hook input priority 0; tcp dport 49152-49215 @th,256,32 0x25609513 counter; }
   }'
