@@ -71,7 +71,7 @@ bool vsm_evacuation_restore(VsmJob *job, const VsmStoredJob *stored) {
         if (!record)
                 return true;
 
-        vsm_evacuation_set_plan(job, g_variant_ref(record->plan));
+        vsm_evacuation_set_plan(job, record->plan);
         vsm_evacuation_set_leftovers(job, vsm_evacuation_leftovers(record));
         vsm_evacuation_show(job, record->leavers->len - count(record, VSM_LEAVING_MEANT_TO_STAY),
                             count(record, VSM_LEAVING_MOVED) + count(record, VSM_LEAVING_SAVED) +
