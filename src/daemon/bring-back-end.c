@@ -138,6 +138,7 @@ static void show_plan(VsmJob *job) {
         order = vsm_coming_in_order(job->back, &n);
         g_variant_builder_init(&builder, G_VARIANT_TYPE("aa{sv}"));
         for (size_t i = 0; i < n; i++) {
+                uint64_t duration = duration_of(job->manager, order[i]);
                 GVariantDict dict;
 
                 add_guest(&dict, order[i]);
@@ -145,9 +146,9 @@ static void show_plan(VsmJob *job) {
                 g_variant_dict_insert(&dict, "Method", "s", vsm_away_moved(order[i]->away) ? "live" : "start");
                 g_variant_dict_insert(&dict, "Order", "u", (uint32_t) i + 1);
                 g_variant_dict_insert(&dict, "Start", "t", start);
-                g_variant_dict_insert(&dict, "Duration", "t", duration_of(job->manager, order[i]));
+                g_variant_dict_insert(&dict, "Duration", "t", duration);
                 g_variant_dict_insert(&dict, "Bytes", "t", order[i]->memory);
-                start += duration_of(job->manager, order[i]);
+                start += duration;
                 g_variant_builder_add_value(&builder, g_variant_dict_end(&dict));
         }
 

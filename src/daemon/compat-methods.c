@@ -107,11 +107,14 @@ static unsigned count_of(uid_t caller) {
 }
 
 static int check_limits(uid_t caller, sd_bus_error *error) {
-        if (caller != 0 && count_of(caller) >= COMPATS_PER_UID_MAX)
+        if (caller == 0)
+                return 0;
+
+        if (count_of(caller) >= COMPATS_PER_UID_MAX)
                 return sd_bus_error_setf(error, vsm_error_to_bus_name(VSM_ERROR_LIMITS_EXCEEDED),
                                          "%i of your questions about compatibility are being answered already.",
                                          COMPATS_PER_UID_MAX);
-        if (caller != 0 && g_queue_get_length(&running) >= COMPATS_MAX)
+        if (g_queue_get_length(&running) >= COMPATS_MAX)
                 return sd_bus_error_setf(error, vsm_error_to_bus_name(VSM_ERROR_LIMITS_EXCEEDED),
                                          "%i questions about compatibility are being answered already.",
                                          COMPATS_MAX);

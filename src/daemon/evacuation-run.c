@@ -486,8 +486,7 @@ void vsm_evacuation_run_begin(VsmJob *job) {
                 run->record->options = g_variant_ref(job->options);
         }
         if (run->options->deadline > 0) {
-                uint64_t now = vsm_now_realtime(); /* may have been set back since */
-                uint64_t gone = now > run->record->started ? now - run->record->started : 0;
+                uint64_t gone = vsm_realtime_since(run->record->started);
 
                 run->deadline = vsm_now_monotonic() + (gone < run->options->deadline ? run->options->deadline - gone : 0);
         }

@@ -147,11 +147,10 @@ static void show(VsmManager *manager, const VsmStoredJob *stored, uint64_t left)
 
 void vsm_job_keep_show_all(VsmManager *manager) {
         g_autoptr(GPtrArray) recent = g_steal_pointer(&manager->recent);
-        uint64_t now = vsm_now_realtime();
 
         for (guint i = 0; recent && i < recent->len; i++) {
                 const VsmStoredJob *stored = recent->pdata[i];
-                uint64_t gone = now > stored->ended ? now - stored->ended : 0;
+                uint64_t gone = vsm_realtime_since(stored->ended);
 
                 /* of an older one the parent is not at its end */
                 show(manager, stored, gone < VSM_JOB_RETENTION_USEC ? VSM_JOB_RETENTION_USEC - gone : 0);

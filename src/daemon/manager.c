@@ -48,6 +48,12 @@ uint64_t vsm_now_realtime(void) {
         return (uint64_t) g_get_real_time();
 }
 
+uint64_t vsm_realtime_since(uint64_t then) {
+        uint64_t now = vsm_now_realtime();
+
+        return now > then ? now - then : 0;
+}
+
 uint64_t vsm_now_monotonic(void) {
         return (uint64_t) g_get_monotonic_time();
 }

@@ -97,4 +97,7 @@ void vsm_manager_update_status(VsmManager *manager);
 
 /* Wall clock and monotonic clock, µs. */
 uint64_t vsm_now_realtime(void);
+
+/* µs since that time of the wall clock; 0 when it was set back meanwhile. */
+uint64_t vsm_realtime_since(uint64_t then);
 uint64_t vsm_now_monotonic(void);

@@ -55,7 +55,7 @@ static void follow(VsmJob *job, const VsmStoredJob *stored) {
 
         job->move->resumed = true;
         job->started = stored->started;
-        job->started_mono = vsm_now_monotonic() - MIN(vsm_now_realtime() - stored->started, vsm_now_monotonic());
+        job->started_mono = vsm_now_monotonic() - MIN(vsm_realtime_since(stored->started), vsm_now_monotonic());
         vsm_job_set_state(job, VSM_JOB_STATE_STARTING);
         vsm_job_set_phase(job, VSM_PHASE_PREPARING);
         vsm_service_count_migrations(job->manager, job->request->migration_type, 1);

@@ -269,8 +269,7 @@ static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
 }
 
 void vsm_move_watch_timeout(VsmJob *job) {
-        uint64_t now = vsm_now_realtime(), limit = job->request->timeout;
-        uint64_t gone = now > job->submitted ? now - job->submitted : 0; /* the clock may have been set back */
+        uint64_t gone = vsm_realtime_since(job->submitted), limit = job->request->timeout;
 
         if (limit == 0)
                 return;

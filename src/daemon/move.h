@@ -43,7 +43,8 @@ bool vsm_move_job_can_cancel(VsmJob *job);
 void vsm_move_job_cancel(VsmJob *job, bool kill);
 
 /* The same for a caller: written down first, so that it is kept up after a crash; then the call is answered
- * (4096, or InvalidState when it has become too late meanwhile), then it is done. */
+ * (4096, or InvalidState when it has become too late meanwhile), then it is done. delete: the object goes at its
+ * end. */
 void vsm_move_job_cancel_call(VsmJob *job, bool kill, bool delete, sd_bus_message *call);
 
 /* libvirt's events about the system of the job, if it has one. */

@@ -459,7 +459,6 @@ bool vsm_service_state_load(VsmManager *manager, GError **error) {
 
 void vsm_service_state_start(VsmManager *manager) {
         const VsmServiceFacts *facts = &manager->state->facts;
-        uint64_t now = vsm_now_realtime();
         VsmJob *job;
 
         if (facts->quiesce == 0)
@@ -469,7 +468,6 @@ void vsm_service_state_start(VsmManager *manager) {
         job = publish_job(manager);
         job->started = facts->submitted;
         job->started_mono = job->submitted_mono;
-        if (now > facts->submitted)
-                job->started_mono -= MIN(now - facts->submitted, job->started_mono - 1);
+        job->started_mono -= MIN(vsm_realtime_since(facts->submitted), job->started_mono - 1);
         run_job(manager, job);
 }
