@@ -107,6 +107,28 @@ chain() {
   host_run A virsh -q undefine --domain store
 }
 
+# It has suspended itself to memory, which QEMU loses on the way to another host and to the disk: it is left as it is.
+asleep() {
+  local system
+  guest_start A dormouse --sleepy --rate 0
+  host_run A virsh -q shutdown --domain dormouse
+  wait_system A dormouse EnabledState 32769
+  assert_eq "$(guest_state A dormouse)" pmsuspended "what libvirt says"
+  system=$(system_path A dormouse)
+  client A check dormouse "$(host_name B)"
+  assert_eq "$status" 1 "vsmctl check"
+  assert_file_has_content err 'suspended itself' 'dompmwakeup'
+  assert_refused InvalidState A "$VSM_ROOT" "$VSM_NAME.MigrateVirtualSystemToHost" "$system" \
+    "$(host_name B)" '@a{sv} {}' '@a{sv} {}' '@aa{sv} []'
+  job=$(evacuate A "'Systems': <[objectpath '$system']>")
+  assert_ends A "$job" 10
+  assert_match "$(leftovers A "$job")" '^dormouse .*guest-asleep' "it is left over, with the reason"
+  assert_eq "$(guest_state A dormouse)" pmsuspended "it sleeps on"
+  host_run A vsmctl service start >/dev/null
+  host_run A virsh -q destroy --domain dormouse
+  host_run A virsh -q undefine --domain dormouse
+}
+
 # Too small for all of them; then there is no other host at all.
 no_room() {
   local host
@@ -214,6 +236,8 @@ home_again
 ok "they come home, and the host takes guests again"
 chain
 ok "one with a disk of its own goes down its chain"
+asleep
+ok "one that has suspended itself stays, with the reason"
 no_room
 ok "no room, and no destination: all stay, each with a reason"
 cancelled

@@ -78,6 +78,9 @@ static const VsmReasonText table[] = {
         { "firmware-missing",
           N_("Host '%1' does not have the firmware '%2'"),
           N_("Install it there.") },
+        { "guest-asleep",
+          N_("System '%1' has suspended itself to memory (S3), which QEMU does not carry to another host"),
+          N_("Wake it first: virsh dompmwakeup.") },
         { "has-checkpoints",
           N_("System '%1' has %2 checkpoints, which are not migrated; its definition stays here because of "
              "them"),

@@ -103,7 +103,8 @@ bool vsm_evacuee_start_move(VsmEvacuationRun *run, VsmEvacuee *evacuee, bool hel
         VsmRequest *request;
 
         /* what it is now is seen at the next look */
-        if (!system || !vsm_system_is_active(system) || vsm_system_active_job(system) > 0) {
+        if (!system || !vsm_system_is_active(system) || vsm_system_is_asleep(system) ||
+            vsm_system_active_job(system) > 0) {
                 vsm_evacuation_run_replan(run);
                 return false;
         }
@@ -345,6 +346,12 @@ void vsm_evacuee_start_still(VsmEvacuationRun *run, VsmEvacuee *evacuee) {
 
         if (!system || !vsm_system_is_active(system) || vsm_system_active_job(system) > 0)
                 return;
+
+        /* it has gone to sleep since the plan was made, which knows better */
+        if (vsm_system_is_asleep(system)) {
+                vsm_evacuation_run_replan(run);
+                return;
+        }
 
         /* nobody else moves it meanwhile */
         vsm_system_claim(system);

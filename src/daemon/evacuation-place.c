@@ -113,8 +113,10 @@ static VsmChain rest_of_chain(const VsmPlacing *planned, const VsmGuestFacts *gu
         VsmChain all = vsm_placing_chain(guest->policy, &planned->fallback), rest = {};
         size_t level = GPOINTER_TO_SIZE(g_hash_table_lookup(planned->levels, guest->uuid));
 
+        /* of one that is asleep an image has it awake, and it does not hear that it is to shut down */
         for (size_t i = MIN(level, all.n - 1); i < all.n; i++)
-                rest.methods[rest.n++] = all.methods[i];
+                if (!guest->asleep || vsm_method_moves(all.methods[i]) || all.methods[i] == VSM_METHOD_LEAVE)
+                        rest.methods[rest.n++] = all.methods[i];
 
         return rest;
 }
@@ -141,6 +143,8 @@ static GVariant* find_against(VsmPlacing *planned, const VsmGuestFacts *guest, c
                 return g_variant_ref(guest->reasons);
 
         reasons = vsm_reasons_new();
+        if (guest->asleep)
+                vsm_reasons_add(reasons, "guest-asleep", guest->name, NULL, guest->name, NULL);
         if (!vsm_policy_allows(guest->policy, (const char *const *) host->names))
                 vsm_reasons_add(reasons, "host-not-allowed", host->name, NULL, guest->name, host->name, NULL);
         if (guest->compat && host->facts->compat)

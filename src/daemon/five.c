@@ -207,6 +207,9 @@ int vsm_five_check_guest(const VsmFive *five, sd_bus_error *error) {
                 return sd_bus_error_set(error, vsm_error_to_bus_name(VSM_ERROR_INVALID_STATE),
                                         "The system does not run; only a running or paused one can be moved live. "
                                         "MigrationType 1 moves one that is off.");
+        if (need == VSM_GUEST_ACTIVE && vsm_system_is_asleep(five->system))
+                return sd_bus_error_setf(error, vsm_error_to_bus_name(VSM_ERROR_INVALID_STATE),
+                                         VSM_GUEST_ASLEEP_TEXT ".", vsm_system_name(five->system));
         if (need == VSM_GUEST_OFF && active)
                 return sd_bus_error_set(error, vsm_error_to_bus_name(VSM_ERROR_INVALID_STATE),
                                         "The system is running or paused, and MigrationType 1 (Other) moves one that "

@@ -77,6 +77,9 @@ static const VsmReasonInfo table[] = {
         { "firmware-missing", VSM_SEVERITY_ERROR,
           "Host '%1' does not have the firmware '%2'",
           "Install it there." },
+        { "guest-asleep", VSM_SEVERITY_ERROR,
+          "System '%1' has suspended itself to memory (S3), which QEMU does not carry to another host",
+          "Wake it first: virsh dompmwakeup." },
         { "has-checkpoints", VSM_SEVERITY_WARNING,
           "System '%1' has %2 checkpoints, which are not migrated; its definition stays here because of "
           "them",

@@ -53,6 +53,7 @@ static uint16_t enabled_state(const VsmSystem *system) {
         case VSM_DOMAIN_POST_COPY_FAILED:
                 return VSM_ENABLED_STATE_PAUSED;
         case VSM_DOMAIN_SAVED:
+        case VSM_DOMAIN_ASLEEP:
                 return VSM_ENABLED_STATE_SUSPENDED;
         case VSM_DOMAIN_STARTING:
                 return VSM_ENABLED_STATE_STARTING;
@@ -257,7 +258,11 @@ const char* vsm_system_path(const VsmSystem *system) {
 
 bool vsm_system_is_active(const VsmSystem *system) {
         return enabled_state(system) == VSM_ENABLED_STATE_ENABLED ||
-                system->info->state == VSM_DOMAIN_PAUSED;
+                system->info->state == VSM_DOMAIN_PAUSED || system->info->state == VSM_DOMAIN_ASLEEP;
+}
+
+bool vsm_system_is_asleep(const VsmSystem *system) {
+        return system->info->state == VSM_DOMAIN_ASLEEP;
 }
 
 bool vsm_system_is_paused(const VsmSystem *system) {

@@ -28,7 +28,8 @@ VsmSystem* vsm_system_find_name(VsmManager *manager, const char *name);
 const char* vsm_system_uuid(const VsmSystem *system);
 const char* vsm_system_name(const VsmSystem *system);
 const char* vsm_system_path(const VsmSystem *system);
-bool vsm_system_is_active(const VsmSystem *system); /* has a running or paused guest */
+bool vsm_system_is_active(const VsmSystem *system); /* has a running, paused or sleeping guest */
+bool vsm_system_is_asleep(const VsmSystem *system); /* by itself (S3) */
 bool vsm_system_is_paused(const VsmSystem *system); /* by somebody */
 bool vsm_system_autostart(const VsmSystem *system);
 bool vsm_system_is_incoming(const VsmSystem *system);

@@ -38,7 +38,7 @@ guest_slug() {
 }
 
 guest_options() {
-  mem=64 ws=8 rate=4 tick=50 type=kvm transient='' autostart='' wait=1 deaf='' given=$#
+  mem=64 ws=8 rate=4 tick=50 type=kvm transient='' autostart='' wait=1 deaf='' sleepy='' given=$#
   disks=() cdrom='' disk_rate=256 region=1024
   while [ $# -gt 0 ]; do
     case $1 in
@@ -52,6 +52,7 @@ guest_options() {
       --cdrom) cdrom=$2 && shift 2 ;;
       --tcg) type=qemu && shift ;;
       --deaf) deaf=1 && shift ;;
+      --sleepy) sleepy=1 && shift ;;
       --transient) transient=1 && shift ;;
       --autostart) autostart=1 && shift ;;
       --no-wait) wait='' && shift ;;
@@ -125,6 +126,7 @@ guest_xml() { # NAME
   [ -z "$disks_xml" ] || machine=pc
   [ ${#disks[@]} -eq 0 ] || cmdline+=" disk=$disk_rate region=$region"
   [ -z "$deaf" ] || cmdline+=" deaf=1"
+  [ -z "$sleepy" ] || cmdline+=" sleepy=1"
   # nested KVM emulates the guest's instructions, and filling all of a page takes it a millisecond
   [ "$type" != kvm ] || cmdline+=" sparse=1"
   cat <<EOF
@@ -153,7 +155,7 @@ EOF
 }
 
 cmd_guest() { # define|start HOST NAME [options]
-  local verb=${1-} host=${2-} name=${3-} log mem ws rate tick type transient autostart wait given deaf
+  local verb=${1-} host=${2-} name=${3-} log mem ws rate tick type transient autostart wait given deaf sleepy
   local disks cdrom disk_rate region
   [ -n "$name" ] || die "guest define|start HOST NAME [options]"
   shift 3

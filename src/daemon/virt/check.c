@@ -26,6 +26,7 @@ static const VsmCheckFunc of_definition[] = {
 };
 
 static const VsmCheckFunc of_source[] = {
+        { "whether it is awake",                                vsm_check_awake                 },
         { "whether it has snapshots",                           vsm_check_snapshots             },
         { "whether it has checkpoints",                         vsm_check_checkpoints           },
         { "whether block jobs of it run",                       vsm_check_block_jobs            },

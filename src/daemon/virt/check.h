@@ -64,6 +64,7 @@ bool vsm_check_transient_disks(VsmCheck *check, GError **error);        /* check
 
 /* ---- of the source; no job of the domain may run, for libvirt would wait for it ---- */
 
+bool vsm_check_awake(VsmCheck *check, GError **error);                  /* check-source.c */
 bool vsm_check_snapshots(VsmCheck *check, GError **error);              /* check-source.c */
 bool vsm_check_checkpoints(VsmCheck *check, GError **error);
 bool vsm_check_block_jobs(VsmCheck *check, GError **error);             /* check-storage.c */

@@ -33,6 +33,7 @@ static uint16_t state_to_enabled_state(VsmDomainState state) {
                 return VSM_ENABLED_STATE_PAUSED;
 
         case VSM_DOMAIN_SAVED:
+        case VSM_DOMAIN_ASLEEP:
                 return VSM_ENABLED_STATE_SUSPENDED;
 
         case VSM_DOMAIN_STARTING:

@@ -92,7 +92,7 @@ static VsmDomainState state_from_virt(virDomainPtr domain, int state, int reason
                 return VSM_DOMAIN_CRASHED;
 
         case VIR_DOMAIN_PMSUSPENDED:
-                return VSM_DOMAIN_SAVED;
+                return VSM_DOMAIN_ASLEEP;
 
         default:
                 return virDomainIsActive(domain) > 0 ? VSM_DOMAIN_RUNNING : VSM_DOMAIN_OFF;

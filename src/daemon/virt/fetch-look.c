@@ -127,6 +127,12 @@ static virDomainPtr look_there(
                 return NULL;
         }
 
+        if (info->state == VSM_DOMAIN_ASLEEP) {
+                vsm_reasons_add(fetch->reasons, "guest-asleep", info->name, NULL, info->name, NULL);
+                g_set_error(error, VSM_ERROR, VSM_ERROR_INVALID_STATE, VSM_GUEST_ASLEEP_TEXT, info->name);
+                return NULL;
+        }
+
         if (!vsm_side_look(settle->source, uuid, VSM_HOST_HERE, &side, &settle->running_reason, error)) {
                 g_prefix_error(error, "Host '%s': ", host);
                 return NULL;

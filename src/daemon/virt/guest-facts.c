@@ -232,8 +232,8 @@ static void* ask(Round *round, Guest *guest, VsmPatienceFunc func, GDestroyNotif
 }
 
 static void start_one(Round *round, Guest *guest) {
-        /* nothing changes the memory of one that is paused */
-        if (guest->facts->paused)
+        /* nothing changes the memory of one that is paused, or asleep */
+        if (guest->facts->paused || guest->facts->asleep)
                 guest->facts->dirty_rate_known = true;
         else if (guest->facts->memory >= SAMPLED_MIN && ask(round, guest, start_thread, NULL, NULL))
                 guest->counting = g_get_monotonic_time();
@@ -359,6 +359,7 @@ static Guest* guest_new(const List *list, virDomainPtr domain) {
         guest->facts->resident = info->memory;
         /* also libvirt's words for one that was restored and is not resumed yet */
         guest->facts->paused = info->state == VSM_DOMAIN_PAUSED || info->state == VSM_DOMAIN_HANDED_OVER;
+        guest->facts->asleep = info->state == VSM_DOMAIN_ASLEEP;
         guest->facts->policy = g_variant_ref(info->policy);
         guest->facts->reasons = g_variant_ref_sink(g_variant_new_array(G_VARIANT_TYPE_VARDICT, NULL, 0));
         return guest;

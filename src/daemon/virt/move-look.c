@@ -86,6 +86,12 @@ static virDomainPtr wrong_state(VsmMove *move, VsmSettle *settle, VsmSide side, 
         return NULL;
 }
 
+static virDomainPtr asleep(VsmMove *move, VsmSettle *settle, GError **error) {
+        vsm_reasons_add(move->reasons, "guest-asleep", settle->name, NULL, settle->name, NULL);
+        g_set_error(error, VSM_ERROR, VSM_ERROR_INVALID_STATE, VSM_GUEST_ASLEEP_TEXT, settle->name);
+        return NULL;
+}
+
 virDomainPtr vsm_move_look_here(VsmMove *move, VsmSettle *settle, VsmMoveFacts *facts, GError **error) {
         g_autoptr(virDomain) domain = NULL;
         g_autoptr(VsmDomainInfo) info = NULL;
@@ -97,6 +103,8 @@ virDomainPtr vsm_move_look_here(VsmMove *move, VsmSettle *settle, VsmMoveFacts *
 
         if (!info || !is_active(side))
                 return wrong_state(move, settle, side, info, "only one that runs or is paused can be migrated", error);
+        if (info->state == VSM_DOMAIN_ASLEEP)
+                return asleep(move, settle, error);
 
         return g_steal_pointer(&domain);
 }

@@ -31,11 +31,17 @@ typedef enum {
         VSM_DOMAIN_HANDED_OVER,         /* paused by libvirt for the last pass, or for post-copy, at the source */
         VSM_DOMAIN_INCOMING,            /* at the destination, prepared, its CPUs have not run yet */
         VSM_DOMAIN_POST_COPY_FAILED,    /* paused or running, and its memory is in two places */
-        VSM_DOMAIN_SAVED,               /* off with a saved image, or suspended by the guest (S3) */
+        VSM_DOMAIN_SAVED,               /* off with a saved image */
+        VSM_DOMAIN_ASLEEP,              /* suspended to memory by the guest itself (S3); QEMU is there */
         VSM_DOMAIN_STARTING,            /* no CPU has run yet; also an incoming one before its event */
         VSM_DOMAIN_STOPPING,
         VSM_DOMAIN_CRASHED,
 } VsmDomainState;
+
+/* for printf, with the system's name; without the final dot */
+#define VSM_GUEST_ASLEEP_TEXT \
+        "System '%s' has suspended itself to memory (S3), which QEMU does not carry to another host: wake it first " \
+        "(virsh dompmwakeup)"
 
 typedef struct VsmDomainInfo {
         char uuid[VSM_UUID_SIZE];
@@ -382,6 +388,7 @@ typedef struct VsmGuestFacts {
         bool dirty_rate_known;
         uint64_t page_size;             /* of huge pages; 0 = ordinary ones */
         bool paused;
+        bool asleep;                    /* by itself (S3): it can neither move nor be saved */
         VsmCompat *compat;              /* what it needs; NULL when it cannot be told */
         GVariant *policy;               /* a{sv} */
         GVariant *reasons;              /* aa{sv}: what stands against any move of it (own disks, host devices, ...) */

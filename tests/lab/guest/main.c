@@ -19,6 +19,7 @@ typedef struct MultibootInfo {
 
 typedef struct Guest {
         uint32_t ws, rate, tick_ms; /* MiB, MiB/s, ms */
+        bool sleepy;
         uint32_t pages, n, gap_us, lost;
         uint64_t checked, written, credit;
         uint64_t tick_us, due_us, line_us, boot;
@@ -79,10 +80,19 @@ static void say_pause(const Guest *g, uint32_t ms) {
 #define ACPI_CONTROL 0x604
 #define ACPI_BUTTON 0x0100
 #define ACPI_SLEEP 0x2000
+#define ACPI_S3 0x0400 /* type 1 */
 
 static void obey_power_button(const Guest *g) {
         if (!(inw(ACPI_STATUS) & ACPI_BUTTON))
                 return;
+
+        if (g->sleepy) {
+                outw(ACPI_STATUS, ACPI_BUTTON); /* or it would sleep again as soon as it is awake */
+                put_number("VSM asleep n=", g->n);
+                put("\n");
+                outw(ACPI_CONTROL, ACPI_SLEEP | ACPI_S3);
+                return;
+        }
 
         put_number("VSM shutdown n=", g->n);
         put("\n");
@@ -150,6 +160,7 @@ void guest_main(const MultibootInfo *info) {
                         .ws = option(cmdline, "ws=", 16),
                         .rate = option(cmdline, "rate=", 0),
                         .tick_ms = option(cmdline, "tick=", 50),
+                        .sleepy = option(cmdline, "sleepy=", 0) != 0,
         };
         uint32_t disk_rate = option(cmdline, "disk=", NONE);
         uint32_t most = (info->mem_upper >> 2) + 256 - FIRST_PAGE - 16;
