@@ -217,6 +217,7 @@ owner() {
     assert_match "$(answer alice "$mine" "$VSM_NAME.Job.$method")" '^\(' "$method for the owner"
   done
   assert_denied bob "$mine" "$VSM_NAME.Job.Transfer.SetParameters" "{'Bandwidth': <uint16 2>}"
+  assert_match "$(asked cancel)" '"job.owner":"alice","settings":"Bandwidth"' "what would be set"
   assert_match "$(answer alice "$mine" "$VSM_NAME.Job.Transfer.SetParameters" "{'Bandwidth': <uint16 2>}")" '^\('
   assert_denied bob "$mine" "$VSM_NAME.Job.RequestStateChange" 4 0
   cancel alice "$mine"

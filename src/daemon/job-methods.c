@@ -31,27 +31,35 @@ int vsm_job_check_limits(VsmManager *manager, uid_t caller, sd_bus_error *error)
         return 0;
 }
 
-int vsm_job_authorize(VsmJob *job, sd_bus_message *call, sd_bus_error *error) {
+/* settings: the keys of what he wants to set, NULL when he sets nothing. */
+static int authorize(VsmJob *job, sd_bus_message *call, char *settings, sd_bus_error *error) {
         const VsmMember *member = vsm_member_find(sd_bus_message_get_interface(call),
                                                   sd_bus_message_get_member(call));
         const VsmRequest *request = job->request;
         const VsmHost *host = request ? vsm_host_match(job->manager, request->destination) : NULL;
         char type[8] = "", transport[8] = "";
-        char *details[] = { /* pairs, NULL; those of a request last */
+        char *details[17] = { /* pairs, NULL */
                 (char*) "system.name", job->system_name,
                 (char*) "system.uuid", job->system_uuid,
                 (char*) "destination", (char*) (host ? vsm_host_data(host)->name : request ? request->destination : ""),
                 (char*) "job.owner", job->owner,
-                (char*) (request ? "destination.known" : NULL), (char*) (host ? "true" : "false"),
-                (char*) "migration.type", type,
-                (char*) "transport", transport,
-                NULL
         };
+        size_t n = 8;
         uid_t uid;
 
+        if (settings) {
+                details[n++] = (char*) "settings";
+                details[n++] = settings;
+        }
         if (request) {
                 g_snprintf(type, sizeof type, "%u", request->migration_type);
                 g_snprintf(transport, sizeof transport, "%u", request->transport);
+                details[n++] = (char*) "destination.known";
+                details[n++] = (char*) (host ? "true" : "false");
+                details[n++] = (char*) "migration.type";
+                details[n++] = type;
+                details[n++] = (char*) "transport";
+                details[n++] = transport;
         }
 
         if (!member)
@@ -63,6 +71,10 @@ int vsm_job_authorize(VsmJob *job, sd_bus_message *call, sd_bus_error *error) {
                 return 1;
 
         return vsm_polkit_check(job->manager->polkit, call, member->action, details, error);
+}
+
+int vsm_job_authorize(VsmJob *job, sd_bus_message *call, sd_bus_error *error) {
+        return authorize(job, call, NULL, error);
 }
 
 static bool can_cancel(VsmJob *job) {
@@ -209,6 +221,7 @@ int vsm_job_method_set_parameters(sd_bus_message *call, void *userdata, sd_bus_e
         VsmJob *job = userdata;
         g_autoptr(GVariant) parameters = NULL;
         g_autoptr(VsmRequest) wish = NULL;
+        g_autofree char *keys = NULL;
         g_autoptr(GError) e = NULL;
         size_t budget = VSM_LIMIT_MESSAGE;
         int r;
@@ -220,7 +233,8 @@ int vsm_job_method_set_parameters(sd_bus_message *call, void *userdata, sd_bus_e
         if (e)
                 return vsm_bus_fail(error, e);
 
-        r = vsm_job_authorize(job, call, error);
+        keys = vsm_polkit_keys(parameters);
+        r = authorize(job, call, keys, error);
         if (r <= 0)
                 return r < 0 ? r : 1;
 
