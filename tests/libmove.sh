@@ -49,6 +49,11 @@ disk_to() { # TARGET PATH [POOL]
     "${3:+, 'PoolID': <'$3'>}"
 }
 
+# Of UnmanagedVhds
+volume_to() { # SOURCE DESTINATION
+  printf "{'VhdSourcePath': <'%s'>, 'VhdDestinationPath': <'%s'>}" "$1" "$2"
+}
+
 # busctl escapes quotes
 reasons() { # HOST JOB
   call "$1" "$2" "$VSM_NAME.Job" GetErrorEx | tr -d '\134'

@@ -175,7 +175,7 @@ in_use() {
 
 extra_volumes() {
   local job sum kept
-  make_volume A disks data.raw raw 32M 2 >/dev/null
+  make_volume A disks data.raw raw 32M 6 >/dev/null
   make_volume A disks keep.raw raw 32M 1 >/dev/null
   sum=$(disk_sum A /srv/disks/data.raw)
   kept=$(disk_sum A /srv/disks/keep.raw)
@@ -184,16 +184,17 @@ extra_volumes() {
     $(volume_to /etc/passwd /srv/more/y.raw)]>" '' "is used by system 'web'" "'/etc/passwd'"
   count_readable
   job=$(move A web B "'UnmanagedVhds': <[$(volume_to /srv/disks/data.raw /srv/more/data2.raw)]>, \
-    'RemoveSourceUnmanagedVhds': <true>, 'TransportType': <uint16 3>")
+    'RemoveSourceUnmanagedVhds': <true>, 'TransportType': <uint16 3>, 'Bandwidth': <uint16 1>")
+  wait_prop A "$job" "$VSM_NAME.Job.Transfer" DiskProcessed '^[1-9]' >/dev/null
+  assert_eq "$(libvirt_job A web) $(transfer_prop A "$job" Phase) $(system_prop A web MigrationState)" "None disks 2" \
+    "the volume goes first, and is told of"
+  let_go A "$job"
   assert_moved A "$job"
+  assert_between "$(transfer_prop A "$job" DiskProcessed)" $((33 << 20)) $((1 << 40)) "it counts as well as the disks"
   assert_eq "$(readable)" 0 "disks are encrypted on their way"
   assert_eq "$(disk_sum B /srv/more/data2.raw)" "$sum" "the volume that went along"
   assert_eq "$(volumes A disks)" $'keep.raw\none.qcow2\nrenamed.qcow2\ntwo.raw' "it alone is removed here"
   assert_eq "$(disk_sum A /srv/disks/keep.raw)" "$kept" "one that was not named"
-}
-
-volume_to() { # SOURCE DESTINATION
-  printf "{'VhdSourcePath': <'%s'>, 'VhdDestinationPath': <'%s'>}" "$1" "$2"
 }
 
 # Requests of NBD that can be read on the way; a segment begins with one now and then.

@@ -9,6 +9,8 @@
 . "$test_dir/libhosts.sh"
 # shellcheck source=tests/libstorage.sh
 . "$test_dir/libstorage.sh"
+# shellcheck source=tests/libmove.sh
+. "$test_dir/libmove.sh"
 # shellcheck source=tests/libplace.sh
 . "$test_dir/libplace.sh"
 
@@ -115,6 +117,28 @@ limited() {
   assert_went web B A "$sum"
 }
 
+# A volume that goes along takes longer than nothing may move, and its bytes count.
+with_volume() {
+  local job sum extra
+  sum=$(disk_sum A "$DIR/disk.qcow2")
+  make_volume A store extra.raw raw 96M 80 >/dev/null
+  extra=$(disk_sum A "$DIR/extra.raw")
+  host_run A vsmctl settings StallTimeout=3s >/dev/null
+  job=$(start_move A web "$(host_name B)" "'MigrationType': <uint16 1>, 'Bandwidth': <uint16 16>, \
+    'RetainVhdCopiesOnSource': <false>, 'UnmanagedVhds': <[$(volume_to "$DIR/extra.raw" "$DIR/extra.raw")]>" '' \
+    "$(disk_to hda '' store)")
+  assert_job A "$job" 7
+  host_run A vsmctl settings StallTimeout=2min >/dev/null
+  assert_went web A B "$sum"
+  assert_eq "$(disk_sum B "$DIR/extra.raw")" "$extra" "the volume that went along"
+  assert_eq "$(volumes A store)" extra.raw "it is kept here, as it was not said to go"
+  job=$(move_begin B web A 1 store 'RetainVhdCopiesOnSource b false')
+  assert_job B "$job" 7
+  assert_went web B A "$sum"
+  host_run A virsh -q vol-delete --pool store --vol extra.raw
+  host_run B virsh -q vol-delete --pool store --vol extra.raw
+}
+
 # Slow enough to be caught in the middle
 slowly() {
   lab link A rate 80mbit
@@ -173,6 +197,8 @@ refused
 ok "what cannot be moved stays, and is told why"
 limited
 ok "not faster than is allowed, and faster when that changes"
+with_volume
+ok "a volume goes along, and is no stall"
 dialling
 ok "cancelled while the other host is dialled"
 interrupted cancelled

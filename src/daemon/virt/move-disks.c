@@ -6,7 +6,6 @@
 #include "daemon/virt/interface-plan.h"
 #include "daemon/virt/move-private.h"
 #include "daemon/virt/secret.h"
-#include "daemon/virt/volume-copy.h"
 #include "shared/enums.h"
 #include "shared/error.h"
 
@@ -146,24 +145,6 @@ bool vsm_move_write_source_volumes(VsmMove *move, GPtrArray *steps, GError **err
         return true;
 }
 
-static uint64_t limit_of(void *userdata) {
-        return vsm_move_bandwidth(userdata);
-}
-
-bool vsm_move_copy_volumes(VsmMove *move, VsmSettle *settle, GError **error) {
-        const VsmCopyHooks hooks = { .limit = limit_of, .userdata = move };
-
-        for (guint i = 0; i < move->plan->volumes->len; i++) {
-                const VsmDiskStep *step = move->plan->volumes->pdata[i];
-
-                if (!vsm_volume_copy(settle->source, step->from_path, vsm_peer_connection(settle->peer),
-                                     step->to->path, &hooks, move->cancel, error))
-                        return false;
-        }
-
-        return true;
-}
-
 static bool make_disks(VsmMove *move, VsmSettle *settle, virDomainPtr domain, GError **error) {
         const VsmChanges *changes = move->options.changes;
 
@@ -176,8 +157,7 @@ static bool make_disks(VsmMove *move, VsmSettle *settle, virDomainPtr domain, GE
                 return false;
 
         return vsm_disk_plan_execute(move->plan, vsm_peer_connection(settle->peer), /* there_is_other = */ true,
-                                     &move->journal, move->cancel, error) &&
-                vsm_move_copy_volumes(move, settle, error);
+                                     &move->journal, move->cancel, error);
 }
 
 /* A guest that is paused by us arrives paused, and is resumed there: so at no time libvirt has to pause it,

@@ -153,6 +153,48 @@ static void read_final_stats(VsmMove *move, VsmSettle *settle, VsmTransferStats 
                 (void) vsm_stats_read(domain, true, ret, NULL, NULL);
 }
 
+static void begin(VsmMove *move, const VsmMoveHooks *hooks) {
+        if (move->begun)
+                return;
+
+        move->begun = true;
+        if (hooks && hooks->started)
+                hooks->started(hooks->userdata);
+}
+
+static void finish(VsmMove *move, const VsmMoveHooks *hooks) {
+        if (!move->begun || move->over)
+                return;
+
+        move->over = true;
+        if (hooks && hooks->returned)
+                hooks->returned(hooks->userdata);
+}
+
+/* Before the call: what is copied after it would hold up a guest that is there already. */
+static bool copy_volumes(
+                VsmMove *move,
+                VsmSettle *settle,
+                const VsmMoveFacts *facts,
+                VsmMoveParams *params,
+                const VsmMoveHooks *hooks,
+                GError **error) {
+
+        if (!move->plan || move->plan->volumes->len == 0)
+                return true;
+
+        begin(move, hooks);
+        if (!vsm_move_copy_volumes(move, settle->source, vsm_peer_connection(settle->peer), error))
+                return false;
+
+        /* from now on libvirt's job is looked at, which is to keep to what was asked for meanwhile */
+        vsm_move_set_stats(move, &(VsmTransferStats) {});
+        move->options.bandwidth = vsm_move_bandwidth(move);
+        vsm_move_params_clear(params);
+        return vsm_move_params_build(&move->options, &move->there, facts->persistent || move->planned_xml,
+                                     facts->address, params, error);
+}
+
 /* True when libvirt says that it went well. */
 static bool call_libvirt(
                 VsmMove *move,
@@ -173,8 +215,7 @@ static bool call_libvirt(
 
         g_atomic_int_set(&move->may_post_copy, move->options.post_copy != VSM_POST_COPY_NEVER);
         g_atomic_int_set(&move->calling, 1);
-        if (hooks && hooks->started)
-                hooks->started(hooks->userdata);
+        begin(move, hooks);
 
         for (;;) {
                 g_clear_error(&local);
@@ -195,8 +236,7 @@ static bool call_libvirt(
                 ok = settle->call_ok;
         }
 
-        if (hooks && hooks->returned)
-                hooks->returned(hooks->userdata);
+        finish(move, hooks);
         g_atomic_int_set(&move->calling, 0);
 
         if (ok) {
@@ -318,7 +358,10 @@ VsmMoveOutcome vsm_move_run_live(
 
         settle.call_ok = change_here(move, &settle, domain, &cause) &&
                 vsm_move_make(move, &settle, domain, &cause) &&
+                copy_volumes(move, &settle, &facts, &params, hooks, &cause) &&
                 call_libvirt(move, &settle, domain, &facts, &params, hooks, ret_stats, &cause);
+        finish(move, hooks);
+        vsm_move_add_copied(move, ret_stats);
 
         return settle_all(move, &settle, cause, error);
 }

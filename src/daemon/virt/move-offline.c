@@ -189,7 +189,7 @@ static bool move_off(
              !vsm_domain_set_autostart(settle->source, move->options.uuid, false, error)) ||
             !vsm_place_make(move, settle, error) || !vsm_place_check_disks(move, settle, domain, error) ||
             !vsm_move_copy_off(move, settle->source, vsm_peer_connection(settle->peer), error) ||
-            !vsm_move_copy_volumes(move, settle, error) || !vsm_snapshots_copy(move, settle, error))
+            !vsm_snapshots_copy(move, settle, error))
                 return false;
 
         if (hooks && hooks->handing_over && !hooks->handing_over(hooks->userdata))

@@ -14,6 +14,7 @@
  *      move-look.c     what must be so before it, on both hosts
  *      move-disks.c    what is different there: disks, networks, name
  *      move-effects.c  what is done on the way, and taken back
+ *      move-copy.c     volumes, byte for byte
  *      move-storage.c  disks alone, on this host
  *      move-place.c    what is not moved while it runs: Staged, Restart, Other
  *      move-merge.c    into what was Staged before */
@@ -39,11 +40,13 @@ struct VsmMove {
         char *live_xml, *stored_xml;
         char *planned_xml;              /* of the planned system there that it becomes; NULL = none */
         char **disks;
+        bool begun, over;               /* its owner was told that what takes long has begun, has ended */
         bool suspend;                   /* it is paused by us for the move (Resume) */
         bool apart;                     /* not all of its disks are at their old places, or not all at their new ones */
 
         GMutex lock;                    /* of what follows; kinds that libvirt has no job for tell the first here */
         VsmTransferStats stats;
+        uint64_t copied;                /* bytes that went byte for byte; libvirt's job knows nothing of them */
         uint64_t bandwidth;             /* bytes/s, all disks together, 0 = no limit; the last that was asked for */
         unsigned downtime;              /* ms, the longest pause that we told QEMU last; 0 = none */
         unsigned former_downtime;       /* ms, what it had before; 0 = not known */
@@ -52,6 +55,11 @@ struct VsmMove {
 /* Any thread. */
 void vsm_move_set_stats(VsmMove *move, const VsmTransferStats *stats);
 void vsm_move_get_stats(VsmMove *move, VsmTransferStats *ret);
+void vsm_move_set_copied(VsmMove *move, uint64_t bytes);
+uint64_t vsm_move_copied(VsmMove *move);
+
+/* Any thread. To what libvirt's job has done. */
+void vsm_move_add_copied(VsmMove *move, VsmTransferStats *stats);
 
 /* Any thread. Bytes/s that what is copied without libvirt's job may use, 0 = no limit. */
 uint64_t vsm_move_bandwidth(VsmMove *move);
@@ -131,15 +139,17 @@ VsmMoveOutcome vsm_move_resume_storage(
                 VsmTransferStats *ret_stats,
                 GError **error);
 
-/* Blocks, hours maybe. Copies what the plan says, of a guest that is off. */
+/* ---- move-copy.c ---- */
+
+/* Blocks, hours maybe. The volumes that go along (UnmanagedVhds). */
+bool vsm_move_copy_volumes(VsmMove *move, virConnectPtr from, virConnectPtr to, GError **error);
+
+/* Blocks, hours maybe. These, and the disks of a guest that is off. */
 bool vsm_move_copy_off(VsmMove *move, virConnectPtr from, virConnectPtr to, GError **error);
 
 /* Blocks. Are the disks that were copied as they were when the copying of each began? Of a guest that was started
  * and is off again nothing else is left to be seen; its copies are torn. */
 bool vsm_move_check_unchanged(VsmMove *move, virConnectPtr from, GError **error);
-
-/* Blocks, hours maybe. The volumes that go along (UnmanagedVhds). */
-bool vsm_move_copy_volumes(VsmMove *move, VsmSettle *settle, GError **error);
 
 /* ---- move-offline.c, move-restart.c, move-staged.c: the same; see move-place.h ---- */
 

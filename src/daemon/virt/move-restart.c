@@ -82,7 +82,7 @@ static bool restart(
                 hooks->started(hooks->userdata);
 
         if (!vsm_move_copy_off(move, settle->source, vsm_peer_connection(settle->peer), error) ||
-            !vsm_move_copy_volumes(move, settle, error) || !vsm_snapshots_copy(move, settle, error))
+            !vsm_snapshots_copy(move, settle, error))
                 return false;
 
         if (hooks && hooks->handing_over && !hooks->handing_over(hooks->userdata))

@@ -5,11 +5,9 @@
  * libvirt, and its definition follows. The long lane. */
 
 #include "daemon/virt/block-copy.h"
-#include "daemon/virt/directory-pool.h"
 #include "daemon/virt/move-private.h"
 #include "daemon/virt/patience.h"
 #include "daemon/virt/side.h"
-#include "daemon/virt/volume-copy.h"
 #include "shared/error.h"
 
 #define POLL_USEC       (G_USEC_PER_SEC / 4)
@@ -46,69 +44,6 @@ static virDomainPtr prepare(
                 return NULL;
 
         return g_steal_pointer(&domain);
-}
-
-/* ---- byte for byte ---- */
-
-typedef struct Progress {
-        VsmMove *move;
-        uint64_t before, total;
-} Progress;
-
-uint64_t vsm_move_bandwidth(VsmMove *move) {
-        uint64_t limit;
-
-        g_mutex_lock(&move->lock);
-        limit = move->bandwidth;
-        g_mutex_unlock(&move->lock);
-        return limit;
-}
-
-/* One copy after the other: each has all of it. */
-static uint64_t limit_of(void *userdata) {
-        const Progress *progress = userdata;
-
-        return vsm_move_bandwidth(progress->move);
-}
-
-static void on_progress(uint64_t done, void *userdata) {
-        const Progress *progress = userdata;
-        VsmTransferStats stats = {
-                .active = true,
-                .disk_total = progress->total,
-                .disk_processed = MIN(progress->before + done, progress->total),
-        };
-
-        stats.disk_remaining = stats.disk_total - stats.disk_processed;
-        vsm_move_set_stats(progress->move, &stats);
-}
-
-/* A directory of the administrator's is a pool for as long as this takes. */
-static bool copy_one(VsmDiskStep *step, virConnectPtr from, virConnectPtr to, Progress *progress,
-                     GError **error) {
-        const VsmCopyHooks hooks = { on_progress, limit_of, progress };
-        virStoragePoolPtr pool = vsm_pool_open(to, step->to->pool, error);
-        bool ok;
-
-        if (!pool)
-                return false;
-
-        ok = vsm_volume_changed(from, step->from_path, &step->begun, error) &&
-                vsm_volume_copy(from, step->from_path, to, step->to->path, &hooks, progress->move->cancel, error);
-        vsm_pool_close(pool, step->to->pool);
-        progress->before += step->capacity;
-        return ok;
-}
-
-static bool copy_all(GPtrArray *steps, virConnectPtr from, virConnectPtr to, Progress *progress, GError **error) {
-        for (guint i = 0; i < steps->len; i++) {
-                VsmDiskStep *step = steps->pdata[i];
-
-                if (step->kind == VSM_DISK_COPY && !copy_one(step, from, to, progress, error))
-                        return false;
-        }
-
-        return true;
 }
 
 /* ---- of a running guest ---- */
@@ -307,42 +242,14 @@ static bool move_running(
 
 /* ---- of one that is off ---- */
 
-bool vsm_move_copy_off(VsmMove *move, virConnectPtr from, virConnectPtr to, GError **error) {
-        Progress progress = { move, 0, vsm_disk_plan_capacity(move->plan) };
-
-        return copy_all(move->plan->disks, from, to, &progress, error);
-}
-
-bool vsm_move_check_unchanged(VsmMove *move, virConnectPtr from, GError **error) {
-        for (guint i = 0; i < move->plan->disks->len; i++) {
-                const VsmDiskStep *step = move->plan->disks->pdata[i];
-                int64_t changed;
-
-                if (step->begun == 0)
-                        continue;
-                if (!vsm_volume_changed(from, step->from_path, &changed, error))
-                        return false;
-                if (changed == step->begun)
-                        continue;
-
-                g_set_error(error, VSM_ERROR, VSM_ERROR_INVALID_STATE,
-                            "Disk '%s' was changed while the system's disks were copied: the system was started "
-                            "meanwhile, or something else writes to '%s'", step->target, step->from_path);
-                return false;
-        }
-
-        return true;
-}
-
 static bool move_off(
                 VsmMove *move,
                 VsmSettle *settle,
                 virDomainPtr domain,
-                Progress *progress,
                 const VsmMoveHooks *hooks,
                 GError **error) {
 
-        if (!copy_all(move->plan->disks, settle->source, settle->source, progress, error))
+        if (!vsm_move_copy_off(move, settle->source, settle->source, error))
                 return false;
 
         if (virDomainIsActive(domain) == 1) {
@@ -367,7 +274,6 @@ static bool write_source_volumes(VsmMove *move, GError **error) {
                  vsm_move_write_source_volumes(move, move->plan->volumes, error));
 }
 
-/* Volumes that belong to no disk first: nobody writes them meanwhile. */
 static bool run(
                 VsmMove *move,
                 VsmSettle *settle,
@@ -376,16 +282,16 @@ static bool run(
                 const VsmMoveHooks *hooks,
                 GError **error) {
 
-        Progress progress = { move, 0, vsm_disk_plan_capacity(move->plan) };
-
         if (!write_source_volumes(move, error) ||
             !vsm_disk_plan_execute(move->plan, settle->source, /* there_is_other = */ false, &move->journal,
-                                   move->cancel, error) ||
-            !copy_all(move->plan->volumes, settle->source, settle->source, &progress, error))
+                                   move->cancel, error))
                 return false;
 
-        return active ? move_running(move, domain, settle->facts, progress.before, hooks, error) :
-                move_off(move, settle, domain, &progress, hooks, error);
+        if (!active)
+                return move_off(move, settle, domain, hooks, error);
+
+        return vsm_move_copy_volumes(move, settle->source, settle->source, error) &&
+                move_running(move, domain, settle->facts, vsm_move_copied(move), hooks, error);
 }
 
 static VsmMoveOutcome end(VsmMove *move, VsmSettle *settle, bool ok, GError **error) {

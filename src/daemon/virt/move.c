@@ -139,6 +139,28 @@ void vsm_move_get_stats(VsmMove *move, VsmTransferStats *ret) {
         g_mutex_unlock(&move->lock);
 }
 
+void vsm_move_set_copied(VsmMove *move, uint64_t bytes) {
+        g_mutex_lock(&move->lock);
+        move->copied = bytes;
+        g_mutex_unlock(&move->lock);
+}
+
+uint64_t vsm_move_copied(VsmMove *move) {
+        uint64_t bytes;
+
+        g_mutex_lock(&move->lock);
+        bytes = move->copied;
+        g_mutex_unlock(&move->lock);
+        return bytes;
+}
+
+void vsm_move_add_copied(VsmMove *move, VsmTransferStats *stats) {
+        uint64_t bytes = vsm_move_copied(move);
+
+        stats->disk_total += bytes;
+        stats->disk_processed += bytes;
+}
+
 bool vsm_move_may_post_copy(VsmMove *move) {
         return g_atomic_int_get(&move->may_post_copy);
 }
@@ -151,12 +173,22 @@ bool vsm_move_start_post_copy(VsmMove *move, GError **error) {
 
 /* libvirt knows the limit of a migration; that of what is copied otherwise is kept by the thread that sees to it,
  * which may do so before libvirt has any job. */
+uint64_t vsm_move_bandwidth(VsmMove *move) {
+        uint64_t limit;
+
+        g_mutex_lock(&move->lock);
+        limit = move->bandwidth;
+        g_mutex_unlock(&move->lock);
+        return limit;
+}
+
 bool vsm_move_set_bandwidth(VsmMove *move, uint64_t bandwidth, GError **error) {
         g_mutex_lock(&move->lock);
         move->bandwidth = bandwidth;
         g_mutex_unlock(&move->lock);
 
-        if (move->options.type == VSM_MIGRATION_TYPE_STORAGE || vsm_move_asks_effects(move->options.type))
+        /* who copies looks at it all the time; and what a guest's QEMU is told without a migration stays with it */
+        if (!g_atomic_int_get(&move->calling))
                 return true;
 
         return vsm_virt_set_bandwidth(move->virt, move->options.uuid, bandwidth, error);
@@ -202,7 +234,13 @@ bool vsm_move_set_max_downtime(VsmMove *move, unsigned ms, GError **error) {
 
 bool vsm_move_sample(VsmMove *move, VsmTransferStats *ret, GError **error) {
         vsm_move_get_stats(move, ret);
-        return ret->active || vsm_virt_sample(move->virt, move->options.uuid, ret, error);
+        if (ret->active)
+                return true;
+        if (!vsm_virt_sample(move->virt, move->options.uuid, ret, error))
+                return false;
+
+        vsm_move_add_copied(move, ret);
+        return true;
 }
 
 bool vsm_move_abort(VsmMove *move, GError **error) {
