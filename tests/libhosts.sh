@@ -413,6 +413,30 @@ assert_stayed() { # HERE THERE NAME
   assert_guest_good "$3"
 }
 
+# Switched off, its sockets as well, until libvirt_on; guests run on.
+LIBVIRT_SOCKETS='libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket libvirtd-tcp.socket libvirtd-tls.socket'
+
+libvirt_is_off() { # HOST
+  # shellcheck disable=SC2086 # a list
+  ! host_run "$1" systemctl --quiet is-active libvirtd.service $LIBVIRT_SOCKETS
+}
+
+libvirt_off() { # HOST
+  # masked first: else our daemon's next attempt may start it again before its sockets are gone. One that is called just
+  # then has failed instead of stopped, and systemctl says so; it is off as well
+  at_exit "host_run $1 systemctl --quiet unmask --runtime libvirtd.service"
+  host_run "$1" systemctl --quiet mask --runtime --now libvirtd.service || true
+  # shellcheck disable=SC2086 # a list
+  host_run "$1" systemctl stop $LIBVIRT_SOCKETS || true
+  wait_until 10 libvirt_is_off "$1"
+}
+
+libvirt_on() { # HOST
+  host_run "$1" systemctl --quiet unmask --runtime libvirtd.service
+  # shellcheck disable=SC2086 # a list
+  host_run "$1" systemctl start $LIBVIRT_SOCKETS
+}
+
 # What libvirt does with a guest: None, Bounded, Unbounded
 libvirt_job() { # HOST NAME
   host_run "$1" virsh domjobinfo --domain "$2" | awk '/^Job type/ { print $3 }'

@@ -94,7 +94,23 @@ wait_tick web
 assert_guest_good web
 ok "who finds no room stays where it is, and comes later"
 
-guest_gone B db
+### after a boot, while libvirt is not there yet
+
+host_write A /etc/vsmd/vsmd.conf.d/back.conf <<<$'[Evacuation]\nBringBack=true'
+at_exit 'host_run A rm -f /etc/vsmd/vsmd.conf.d/back.conf'
+libvirt_off A
+wait_prop A "$VSM_ROOT" "$VSM_NAME" CommunicationStatus '^3$' >/dev/null
+start_background boot.log "$hosts_lab" --dir "$VSM_LAB_DIR" run A vsmctl bring-back --at-boot
+wait_until 10 host_run A pgrep -x vsmctl
+libvirt_on A
+status=0
+wait "$background_pid" || status=$?
+assert_eq "$status" 0 "what the unit runs ($(tail -n 3 boot.log))"
+assert_guest_on A db
+assert_eq "$(still_away)" "" "nobody is away"
+ok "after a boot libvirt is waited for"
+
+guest_gone A db
 guest_gone A web
 hosts_done
 plan

@@ -8,8 +8,6 @@
 # shellcheck disable=SC2154 # test_dir is from libtest.sh
 . "$test_dir/libhosts.sh"
 
-sockets='libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket libvirtd-tcp.socket libvirtd-tls.socket'
-
 root_prop() { # NAME
   prop A "$VSM_ROOT" "$VSM_NAME" "$1"
 }
@@ -154,23 +152,12 @@ refused() { # METHOD
     --dest "$VSM_NAME" --object-path "$VSM_ROOT" --method "$VSM_NAME.$1" "$system" "$(host_name B)" '{}' '{}' '[]'
 }
 
-libvirt_is_off() {
-  # shellcheck disable=SC2086 # a list
-  ! host_run A systemctl --quiet is-active libvirtd.service $sockets
-}
-
 # What happens to a guest while nobody can tell is known when libvirt is back.
 libvirt_away() {
   local pid
   pid=$(host_run A systemctl show --value -p MainPID vsmd.service)
   monitor_start A bus.A
-  # masked first: else our daemon's next attempt may start it again before its sockets are gone. One that is called just
-  # then has failed instead of stopped, and systemctl says so; it is off as well
-  at_exit 'host_run A systemctl --quiet unmask --runtime libvirtd.service'
-  host_run A systemctl --quiet mask --runtime --now libvirtd.service || true
-  # shellcheck disable=SC2086 # a list
-  host_run A systemctl stop $sockets || true
-  wait_until 10 libvirt_is_off
+  libvirt_off A
   wait_root HealthState '^20$'
   assert_eq "$(status_values)" 'q 20 aq 1 13 as 1 "Lost connection to libvirt" s "Lost Comm" q 3 q 3 b true' "lost"
   refused MigrateVirtualSystemToHost
@@ -181,9 +168,7 @@ libvirt_away() {
     'OperationalStatus.*StatusDescriptions.*Status.*CommunicationStatus.*PrimaryStatus' "all in the one signal"
 
   host_run A pkill -KILL qemu-system
-  host_run A systemctl --quiet unmask --runtime libvirtd.service
-  # shellcheck disable=SC2086 # a list
-  host_run A systemctl start $sockets
+  libvirt_on A
   wait_root HealthState '^5$'
   assert_eq "$(status_values)" 'q 5 aq 1 2 as 1 "OK" s "OK" q 2 q 1 b true' "found again"
   wait_prop A "$system" "$VSM_NAME.System" EnabledState '^3$' >/dev/null

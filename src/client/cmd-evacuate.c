@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "client/agent.h"
+#include "client/at-boot.h"
 #include "client/at-shutdown.h"
 #include "client/evacuate-arg.h"
 #include "client/evacuation.h"
@@ -419,6 +420,8 @@ int vsm_verb_bring_back(VsmClient *client, int argc, char **argv) {
         /* for a unit that is always started */
         if (boot && !vsm_at_shutdown_policy().bring_back)
                 return VSM_EXIT_SUCCESS;
+        if (boot)
+                vsm_at_boot_wait(client);
 
         options = build_bring_back(client, argv + 1, &error);
         if (!options)
