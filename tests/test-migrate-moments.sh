@@ -9,8 +9,6 @@
 # shellcheck disable=SC2154 # test_dir is from libtest.sh
 . "$test_dir/libhosts.sh"
 
-sockets='libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket libvirtd-tcp.socket libvirtd-tls.socket'
-
 END='^(7|8|9|10|32768)$'
 declare -A submitted uuid path
 facts=() asked=0
@@ -165,18 +163,12 @@ failed() {
   compare_job "$moving" other failed nosuchhost.invalid
 }
 
-# Masked first: else the service's next attempt may start it again before its sockets are gone.
 libvirt_away() {
-  at_exit 'host_run A systemctl --quiet unmask --runtime libvirtd.service'
-  host_run A systemctl --quiet mask --runtime --now libvirtd.service
-  # shellcheck disable=SC2086 # a list
-  host_run A systemctl stop $sockets
+  libvirt_off A
   wait_prop A "$VSM_ROOT" "$VSM_NAME" HealthState '^20$' >/dev/null
   compare_service lost
   compare_job "$moving" other failed nosuchhost.invalid
-  host_run A systemctl --quiet unmask --runtime libvirtd.service
-  # shellcheck disable=SC2086 # a list
-  host_run A systemctl start $sockets
+  libvirt_on A
   wait_prop A "$VSM_ROOT" "$VSM_NAME" HealthState '^5$' >/dev/null
   compare_service found
   compare_system A other failed "$moving"
