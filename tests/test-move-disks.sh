@@ -87,6 +87,7 @@ held_there() {
   assert_match "$(host_run A virsh blockjob --domain web --path hda --info 2>&1)" 'limit: 4194304 bytes/s' \
     "the limit is one for disks as well"
   wait_phase A "$job" '^memory$'
+  assert_eq "$(transfer_prop A "$job" Encrypted)" false "not all: the volume goes over the control connection"
   let_go A "$job"
   assert_moved A "$job"
   assert_between "$(readable)" 1 100000 "requests of NBD that can be read on the way"

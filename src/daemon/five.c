@@ -264,6 +264,17 @@ VsmDestination* vsm_destination_of(VsmManager *manager, const VsmRequest *reques
         return destination;
 }
 
+/* Memory, and disks along with it, go as the transport says; what is copied byte for byte goes over the control
+ * connection: the volumes that go along, and all of a system that does not run on its way. */
+bool vsm_request_is_encrypted(VsmManager *manager, const VsmRequest *request) {
+        g_autoptr(VsmDestination) destination = vsm_destination_of(manager, request);
+        const VsmMoveType *type = vsm_move_type(request->migration_type);
+        bool control = destination->authentication != VSM_AUTHENTICATION_NONE || request->destination[0] == '\0';
+
+        return (control || (type->memory && request->changes->volumes->len == 0)) &&
+                (!type->memory || vsm_transport_strength(request->transport) > 1);
+}
+
 VsmMoveOptions* vsm_move_options_of(VsmManager *manager, const char *uuid, const VsmRequest *request) {
         VsmMoveOptions *options = g_new0(VsmMoveOptions, 1);
         const VsmSystem *system = vsm_system_find(manager, uuid);

@@ -35,5 +35,8 @@ bool vsm_destination_is_allowed(VsmManager *manager, GVariant *policy, const cha
 
 /* What the other host is, for workers; the second by its name alone. */
 VsmDestination* vsm_destination_of(VsmManager *manager, const VsmRequest *request);
+
+/* All that leaves this host for it is encrypted, as the settings are now. */
+bool vsm_request_is_encrypted(VsmManager *manager, const VsmRequest *request);
 VsmDestination* vsm_destination_to(VsmManager *manager, const char *host);
 VsmMoveOptions* vsm_move_options_of(VsmManager *manager, const char *uuid, const VsmRequest *request);

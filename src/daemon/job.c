@@ -10,6 +10,7 @@
 #include "daemon/evacuation-internal.h"
 #include "daemon/job-error.h"
 #include "daemon/fetch-job.h"
+#include "daemon/five.h"
 #include "daemon/job-keep.h"
 #include "daemon/job-methods.h"
 #include "daemon/job.h"
@@ -136,7 +137,7 @@ GETTER(time_remaining, "t", job->time_remaining)
 GETTER(iteration, "u", (uint32_t) job->stats.iteration)
 GETTER(expected_downtime, "u", (uint32_t) job->stats.downtime)
 GETTER(downtime, "u", (uint32_t) job->downtime)
-GETTER(encrypted, "b", (int) (job->request && vsm_transport_strength(job->request->transport) > 1))
+GETTER(encrypted, "b", (int) job->encrypted)
 
 static int property_get_instance_id(sd_bus *bus, const char *path, const char *interface,
                                     const char *property, sd_bus_message *reply, void *userdata,
@@ -343,6 +344,7 @@ void vsm_job_publish(VsmJob *job, uint64_t number) {
         job->number = number;
         job->path = g_strdup_printf(VSM_OBJECT_PATH_JOB "/%" PRIu64, number);
         g_hash_table_insert(job->manager->jobs, &job->number, job);
+        job->encrypted = job->request && vsm_request_is_encrypted(job->manager, job->request);
         vsm_bus_added(job->manager->bus, job->path);
 
         vsm_evacuation_jobs_changed(vsm_job_find(job->manager, job->parent));

@@ -66,6 +66,7 @@ typedef struct VsmJob {
         unsigned downtime;              /* ms, real */
         const char *verdict;            /* static */
         bool post_copy;                 /* it came to that */
+        bool encrypted;                 /* as it goes to the other host */
         bool doubtful;                  /* the guest is on both hosts, or on none, or it is not known: somebody has to look */
         uint64_t time_remaining;        /* µs */
         char *address;                  /* of the destination, as dialled; for GetRequest */
