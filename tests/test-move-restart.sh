@@ -105,6 +105,14 @@ interrupted() { # COMMAND...: while its disk is copied, so it is off
   wait_until 30 booted web $((n + 1))
 }
 
+# By a guest that was started and shut down again, say: the copy is neither the old disk nor the new one.
+written() { # JOB
+  wait_prop A "$1" "$VSM_NAME.Job.Transfer" DiskProcessed '^[1-9]' >/dev/null
+  host_run A touch "$DIR/disk.qcow2"
+  lab link A rate unlimited
+  assert_job_fails A "$1" 'was changed'
+}
+
 # Nothing is done to it for that.
 dialling() {
   local n
@@ -177,6 +185,8 @@ interrupted cancelled
 ok "cancelled while its disk is copied: started again here"
 interrupted killed
 ok "the service is killed while its disk is copied: started again here"
+interrupted written
+ok "its disk is written to while it is copied: started again here"
 start_refused
 ok "it cannot be started there: started again here"
 killed_late

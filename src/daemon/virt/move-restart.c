@@ -88,7 +88,8 @@ static bool restart(
         if (hooks && hooks->handing_over && !hooks->handing_over(hooks->userdata))
                 return vsm_move_check_cancelled(move, error);
 
-        return vsm_place_take_into_use(move, settle, error) && start_there(move, settle, error);
+        return vsm_move_check_unchanged(move, settle->source, error) &&
+                vsm_place_take_into_use(move, settle, error) && start_there(move, settle, error);
 }
 
 /* ---- how it ends ---- */
