@@ -6,12 +6,12 @@
 #include "daemon/bring-back-internal.h"
 #include "daemon/five.h"
 #include "daemon/log.h"
+#include "daemon/policy-rules.h"
 #include "daemon/reason.h"
 #include "daemon/service.h"
 #include "daemon/system.h"
 
 #define LOOK_USEC               (UINT64_C(15) * G_USEC_PER_SEC)
-#define PRIORITY_DEFAULT        100
 
 static void set_reasons(VsmJob *job, VsmComing *coming, VsmComingState state, VsmReasons *reasons) {
         g_autoptr(GVariant) list = vsm_reasons_to_variant(reasons);
@@ -34,12 +34,6 @@ static void set_unreachable(VsmJob *job, VsmComing *coming, const GError *error)
 
         vsm_reasons_add(reasons, "destination-unreachable", host, error ? error->message : NULL, host, NULL);
         set_reasons(job, coming, VSM_COMING_LEFT, reasons);
-}
-
-static uint16_t priority_of(GVariant *policy) {
-        uint16_t priority;
-
-        return g_variant_lookup(policy, "Priority", "q", &priority) ? priority : PRIORITY_DEFAULT;
 }
 
 typedef struct Found {
@@ -77,7 +71,7 @@ static void look_run(VsmTask *task) {
                         continue;
 
                 found->memory = info->memory;
-                found->priority = priority_of(info->policy);
+                found->priority = vsm_policy_priority(info->policy);
         }
 }
 
@@ -177,7 +171,7 @@ static void look_here(VsmJob *job, VsmComing *coming) {
 
         coming->looked = true;
         coming->memory = vsm_system_memory(system);
-        coming->priority = priority_of(vsm_system_policy(system));
+        coming->priority = vsm_policy_priority(vsm_system_policy(system));
 }
 
 void vsm_bring_back_look(VsmJob *job) {

@@ -87,13 +87,6 @@ void vsm_placing_add_hosts(VsmPlacing *planned, VsmManager *manager, char **name
 
 /* ---- what a policy says ---- */
 
-static uint16_t priority_of(const VsmGuestFacts *guest) {
-        uint16_t priority = 100;
-
-        (void) g_variant_lookup(guest->policy, "Priority", "q", &priority);
-        return priority;
-}
-
 VsmChain vsm_placing_chain(GVariant *policy, const VsmChain *fallback) {
         g_autofree const char **words = NULL;
         VsmChain chain = fallback->n > 0 ? *fallback : vsm_chain_default();
@@ -207,7 +200,7 @@ static VsmPlanGuest guest_of(VsmPlacing *planned, const VsmGuestFacts *facts) {
         VsmPlanGuest guest = {
                 .uuid = facts->uuid, .name = facts->name, .memory = facts->memory, .resident = facts->resident,
                 .dirty_rate = facts->paused ? 0 : facts->dirty_rate, .page_size = facts->page_size,
-                .priority = priority_of(facts), .chain = rest_of_chain(planned, facts),
+                .priority = vsm_policy_priority(facts->policy), .chain = rest_of_chain(planned, facts),
         };
 
         (void) g_variant_lookup(facts->policy, "AntiAffinityGroup", "&s", &guest.group);

@@ -120,7 +120,7 @@ static const sd_bus_vtable vtable[] = {
         METHOD("Predict", "osa{sv}a{sv}aa{sv}",
                SD_BUS_PARAM(ComputerSystem) SD_BUS_PARAM(DestinationHost) SD_BUS_PARAM(MigrationSettingData)
                SD_BUS_PARAM(NewSystemSettingData) SD_BUS_PARAM(NewResourceSettingData),
-               "a{sv}", SD_BUS_PARAM(Prediction), vsm_method_not_built),
+               "a{sv}", SD_BUS_PARAM(Prediction), vsm_method_predict),
         METHOD("PlanEvacuation", "a{sv}", SD_BUS_PARAM(Options), "saa{sv}",
                SD_BUS_PARAM(PlanID) SD_BUS_PARAM(Plan), vsm_method_plan_evacuation),
         METHOD("Evacuate", "a{sv}", SD_BUS_PARAM(Options), "o", SD_BUS_PARAM(Job), vsm_method_evacuate),
@@ -151,9 +151,9 @@ void vsm_lookup_queue_changed(VsmManager *manager) {
         changed(manager, "QueuedJobs");
 }
 
-/* ---- methods whose part is not built yet ---- */
+/* ---- what comes with a later version ---- */
 
-int vsm_method_not_built(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+int vsm_method_predict(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         VsmManager *manager = userdata;
         g_auto(VsmFive) five = {};
         int r;

@@ -113,6 +113,12 @@ char* vsm_policy_hosts_to_text(GVariant *policy) {
         return g_strjoinv(", ", (char**) hosts);
 }
 
+uint16_t vsm_policy_priority(GVariant *policy) {
+        uint16_t priority;
+
+        return g_variant_lookup(policy, "Priority", "q", &priority) ? priority : VSM_PRIORITY_DEFAULT;
+}
+
 /* A Null of a caller's who sends whole instances counts as absent. */
 static bool is_absent(GVariant *dict, const char *name) {
         g_autoptr(GVariant) value = g_variant_lookup_value(dict, name, NULL), canonical = NULL;

@@ -7,11 +7,10 @@
  *      request-changes.c       what is to be different where it goes: disks, networks, the name
  *      request-resolve.c       against the service's settings: what goes together */
 
+#include "daemon/policy-rules.h"
 #include "daemon/request-keys.h"
 #include "daemon/request-private.h"
 #include "shared/enums.h"
-
-#define PRIORITY_DEFAULT 100
 
 /* of the text in the store; a new form gets a new number, old ones stay readable */
 #define TEXT_VERSION UINT32_C(1)
@@ -116,7 +115,7 @@ static VsmRequest* request_new(bool for_check, const char *destination, GVariant
 
         request->for_check = for_check;
         request->migration_type = VSM_MIGRATION_TYPE_VIRTUAL_SYSTEM;
-        request->priority = PRIORITY_DEFAULT;
+        request->priority = VSM_PRIORITY_DEFAULT;
         request->compression = -1;
         request->throttling = true;
 

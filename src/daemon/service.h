@@ -52,7 +52,7 @@ int vsm_method_remove_network_settings(sd_bus_message *call, void *userdata, sd_
 int vsm_method_add_host(sd_bus_message *call, void *userdata, sd_bus_error *error);
 int vsm_method_set_policy(sd_bus_message *call, void *userdata, sd_bus_error *error);
 int vsm_method_remove_host(sd_bus_message *call, void *userdata, sd_bus_error *error);
-int vsm_method_not_built(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int vsm_method_predict(sd_bus_message *call, void *userdata, sd_bus_error *error);
 
 /* ---- the other interfaces of the root ---- */
 int vsm_capabilities_register(VsmManager *manager);     /* capabilities.c */
