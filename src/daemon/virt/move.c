@@ -145,13 +145,17 @@ void vsm_move_set_copied(VsmMove *move, uint64_t bytes) {
         g_mutex_unlock(&move->lock);
 }
 
-uint64_t vsm_move_copied(VsmMove *move) {
-        uint64_t bytes;
+static uint64_t get_locked(VsmMove *move, const uint64_t *number) {
+        uint64_t value;
 
         g_mutex_lock(&move->lock);
-        bytes = move->copied;
+        value = *number;
         g_mutex_unlock(&move->lock);
-        return bytes;
+        return value;
+}
+
+uint64_t vsm_move_copied(VsmMove *move) {
+        return get_locked(move, &move->copied);
 }
 
 void vsm_move_add_copied(VsmMove *move, VsmTransferStats *stats) {
@@ -171,17 +175,12 @@ bool vsm_move_start_post_copy(VsmMove *move, GError **error) {
                 vsm_virt_start_post_copy(move->virt, move->options.uuid, error);
 }
 
-/* libvirt knows the limit of a migration; that of what is copied otherwise is kept by the thread that sees to it,
- * which may do so before libvirt has any job. */
 uint64_t vsm_move_bandwidth(VsmMove *move) {
-        uint64_t limit;
-
-        g_mutex_lock(&move->lock);
-        limit = move->bandwidth;
-        g_mutex_unlock(&move->lock);
-        return limit;
+        return get_locked(move, &move->bandwidth);
 }
 
+/* libvirt knows the limit of a migration; that of what is copied otherwise is kept by the thread that sees to it,
+ * which may do so before libvirt has any job. */
 bool vsm_move_set_bandwidth(VsmMove *move, uint64_t bandwidth, GError **error) {
         g_mutex_lock(&move->lock);
         move->bandwidth = bandwidth;
